@@ -1,0 +1,1 @@
+"""Where tasks come from: sources, decryption, the cache, corpora and attachments."""

@@ -1,0 +1,54 @@
+"""One error type per owner of a failure.
+
+::
+
+    ToleapError
+    ├── UsageError            the user's: bad flag, file, row or key. One line, exit code 2
+    ├── Fault                 ours: the attempt is owed and runs again
+    │   ├── ServerFault       the model server is gone, refuses or never answers
+    │   ├── ToolFault         a tool server or the sandbox is still down after healing
+    │   └── StoreFault        a turn could not be made durable
+    ├── ContextOverflow       the model's: the prompt no longer fits its context
+    └── JudgeError            the judge's: the attempt is unscored
+
+What the world does (a page that is gone, a search that finds nothing, code that raises) is no error here: it is
+the text of a ``ToolResult``. What the model does wrong in a call is no error either: it is ``ToolCall.problem``.
+"""
+
+from __future__ import annotations
+
+
+class ToleapError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class UsageError(ToleapError):
+    """Something the user gave cannot be used; the message is one line and names what to change."""
+
+
+class Fault(ToleapError):
+    """An infrastructure failure: never the model's, so the attempt is owed."""
+
+
+class ServerFault(Fault):
+    """The model server failed. ``fatal`` means that waiting cannot help (wrong model name, bad key)."""
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.fatal = fatal
+
+
+class ToolFault(Fault):
+    """A tool server, the sandbox or a search provider is down after healing."""
+
+
+class StoreFault(Fault):
+    """The results database could not be written or read."""
+
+
+class ContextOverflow(ToleapError):
+    """The server refused the prompt because it is longer than the model's context."""
+
+
+class JudgeError(ToleapError):
+    """A judge failed or its output could not be parsed."""

@@ -1,0 +1,1 @@
+"""The estimators behind a result table."""

@@ -1,0 +1,229 @@
+"""The values that cross the boundaries between packages, all frozen.
+
+Messages are plain ChatCompletions dictionaries (``{"role": …, "content": …}``); the history is the trajectory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+Message = dict[str, Any]
+"""One ChatCompletions message."""
+
+
+class Key(NamedTuple):
+    """The key of everything: one of the k independent tries at a task. ``attempt`` counts from 0."""
+
+    benchmark: str
+    task: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.benchmark}/{self.task}#{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that belongs to a task: the name the agent uses for it and where it lies in our cache."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One question with its gold answer. The agent is given ``question`` and ``attachments`` only."""
+
+    benchmark: str
+    id: str
+    question: str
+    answer: str = field(repr=False)
+    attachments: tuple[Attachment, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the data that the table may be broken down by, e.g. ``{"level": "2"}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """What every tool call carries. External servers get it in MCP's ``_meta``."""
+
+    run: str
+    benchmark: str
+    task: str
+    attempt: int
+    corpus: str | None = None
+    """Path of the corpus (JSONL of url, title, text) that ``search`` and ``fetch_url`` answer from."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Attachment name → path: all that ``read_file`` and ``execute_code`` may open."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the tools for this run: ``{"results": 10, "page_chars": 20000, …}``."""
+
+    @property
+    def session(self) -> str:
+        """The name of the trajectory: stateful tools keep one session for each."""
+        return f"{self.run}/{self.benchmark}/{self.task}#{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call that a model asked for; ``problem`` says in one sentence why it cannot be made."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+
+class ErrorClass(StrEnum):
+    """Why a tool's result is not what the model hoped for."""
+
+    CALL = "call"
+    """The model's: unknown tool, arguments that do not fit the schema."""
+    WORLD = "world"
+    """The world's: a page is gone, nothing found, the code raised, the deadline of the code passed."""
+    BLOCKED = "blocked"
+    """Refused by our rules: a blocklist, an address that is not public, a file that is not the task's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool call gave. An infrastructure failure is never a ``ToolResult``: it raises ``ToolFault``."""
+
+    text: str
+    error: ErrorClass | None = None
+    truncated: bool = False
+    ms: float = 0.0
+    attempts: int = 1
+    replica: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call, as the server counted them."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One model call, the tool calls it asked for, and what went back to the model.
+
+    ``messages`` is exactly what the turn appended to the history: the assistant's message as it is sent back
+    (always valid for the server), then one message per result. ``reply`` is what the model really said.
+    """
+
+    index: int
+    reply: Message
+    messages: tuple[Message, ...]
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+    usage: Usage = Usage()
+    finish_reason: str = ""
+    seed: int | None = None
+    seconds: float = 0.0
+    forced: bool = False
+    """The turn is the one forced answer after a limit."""
+
+
+class Ending(StrEnum):
+    """How an attempt ended, by the model's doing or by a limit. An infrastructure fault is no ending: owed."""
+
+    ANSWERED = "answered"
+    TURN_LIMIT = "turn_limit"
+    TOOL_LIMIT = "tool_limit"
+    TOKEN_LIMIT = "token_limit"
+    CONTEXT_LIMIT = "context_limit"
+    REPETITION = "repetition"
+    NOOP_LIMIT = "noop_limit"
+    NO_ANSWER = "no_answer"
+    REFUSED = "refused"
+    TIME_LIMIT = "time_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """The turns of one attempt and how it ended. ``opening`` is the system and user messages it began with."""
+
+    key: Key
+    opening: tuple[Message, ...]
+    turns: tuple[Turn, ...]
+    ending: Ending
+    answer: str | None
+    """The final answer's text without thoughts, or None where there is none."""
+    response: str = ""
+    """The whole last message, for judges that read it."""
+    forced: bool = False
+
+
+VerdictStatus = Literal["correct", "wrong", "unscored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the scorer says of one attempt, and which scorer said it."""
+
+    status: VerdictStatus
+    reason: str
+    scorer: str
+    """The scorer's fingerprint: its name and a hash of everything that can change its verdicts."""
+    extracted: str | None = None
+    raw: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One planned attempt as a table sees it. ``ending`` None means owed: it has not ended (yet)."""
+
+    key: Key
+    ending: Ending | None = None
+    forced: bool = False
+    verdict: Verdict | None = None
+    quarantined: bool = False
+    fault: str | None = None
+    """The last infrastructure failure, where the attempt is owed because of one."""
+    turns: int = 0
+    tool_calls: int = 0
+    bad_calls: int = 0
+    """Calls that were malformed, unknown or truncated."""
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkResult:
+    """One benchmark's part of a run: the planned attempts, every one of them, in order."""
+
+    name: str
+    title: str
+    tasks_total: int
+    """Tasks the benchmark has; the run may plan fewer (``--limit``)."""
+    k: int
+    rows: tuple[AttemptRow, ...]
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Task id → the columns of its data."""
+    breakdown: tuple[str, ...] = ()
+    """Columns to break the table down by."""
+    revision: str = ""
+    """Fingerprint of the data, the prompt and the scorer's settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A whole run, as the store gives it to the report."""
+
+    name: str
+    model: str
+    scripted: bool
+    """The "model" is a scripted policy: a yardstick, not a measurement."""
+    fingerprint: str
+    settings: Mapping[str, Any]
+    """The scoring settings, flat: ``{"sampling.temperature": 1.0, …}``. Tables flag rows that differ."""
+    created: str
+    benchmarks: tuple[BenchmarkResult, ...]
