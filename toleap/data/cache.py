@@ -50,7 +50,5 @@ def _made(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"cannot make the folder {path}: {error.strerror}; set TOLEAP_HOME to another"
-        ) from error
+        raise UsageError(f"cannot make the folder {path}: {error.strerror}; set TOLEAP_HOME to another") from error
     return path
