@@ -1,0 +1,202 @@
+"""Every setting of a run, from defaults, profile, preset, TOML file and ``--set key=value``, in that order.
+
+Settings are of three kinds. *Scoring* settings (``RunConfig``) can change a number: they make the fingerprint, and
+a run is continued only with the same ones. *Extent* (benchmarks, k, limit) extends a run. *Operational* settings
+(``Operation``) are free.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toleap.errors import UsageError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sampling(_Section):
+    """How the model's tokens are drawn. Each call's seed is derived from ``seed``, task, attempt and turn."""
+
+    temperature: float = Field(default=1.0, ge=0, le=5)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=-1)
+    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    max_tokens: int = Field(default=16_384, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+class Agent(_Section):
+    """The loop: dialect, prompt and limits. A limit of None is off."""
+
+    dialect: Literal["native", "hermes"] = "native"
+    prompt: str = "default"
+    thoughts: Literal["keep", "drop"] = "keep"
+    context: int = Field(default=131_072, ge=256)
+    max_turns: int = Field(default=200, ge=1)
+    max_tool_calls: int | None = Field(default=None, ge=1)
+    max_total_tokens: int | None = Field(default=None, ge=1)
+    max_seconds: float | None = Field(default=None, gt=0)
+    noop_limit: int = Field(default=8, ge=1)
+    repetition_limit: int = Field(default=4, ge=2)
+    forced_answer: bool = True
+
+
+class Tools(_Section):
+    """Which tools the model gets, and how much they hand back."""
+
+    tools: tuple[str, ...] = ("search", "fetch_url", "read_file", "execute_code")
+    results: int = Field(default=10, ge=1, le=100)
+    page_chars: int = Field(default=20_000, ge=100)
+    deadline: float = Field(default=120.0, gt=0)
+
+
+class RunConfig(_Section):
+    """All scoring settings of a run. ``web`` None means: each benchmark's own corpus, or refuse."""
+
+    model: str = "smollm2-135m"
+    web: str | None = None
+    sampling: Sampling = Sampling()
+    agent: Agent = Agent()
+    dock: Tools = Tools()
+    benchmark: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def flat(self) -> dict[str, Any]:
+        """Every scoring setting under its dotted key, sorted: what a fingerprint is made of."""
+        return dict(sorted(_flatten(self.model_dump(mode="json")).items()))
+
+
+class Operation(_Section):
+    """Settings that cannot change a number: where and how fast."""
+
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    max_in_flight: int = Field(default=64, ge=1, le=4096)
+    call_seconds: float = Field(default=1_800.0, gt=0)
+    patience: float = Field(default=120.0, ge=0)
+    fault_limit: int = Field(default=3, ge=1)
+    trust: bool = False
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "agentcpm": {
+        "k": 8,
+        "sampling.temperature": 1.0,
+        "sampling.top_p": 1.0,
+        "sampling.top_k": None,
+        "sampling.presence_penalty": 0.0,
+        "sampling.max_tokens": 16_384,
+        "agent.max_turns": 200,
+        "agent.context": 131_072,
+        "agent.thoughts": "keep",
+        "dock.results": 10,
+    },
+}
+"""Settings other systems published with; ``k`` is an extent, the rest are scoring settings."""
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """The first 8 hex digits of the SHA-256 of the settings as canonical JSON."""
+    return hashlib.sha256(orjson.dumps(dict(settings), option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
+
+
+def build(layers: Sequence[Mapping[str, Any]]) -> tuple[RunConfig, Operation]:
+    """Lay flat ``{"a.b": value}`` layers over the defaults, later ones winning.
+
+    Raises:
+        UsageError: an unknown key (with the nearest one) or a value that does not fit.
+    """
+    run: dict[str, Any] = {}
+    operation: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            _check(key)
+            head, _, rest = key.partition(".")
+            _put(operation if head == "operation" else run, rest if head == "operation" else key, value)
+    try:
+        return RunConfig.model_validate(run), Operation.model_validate(operation)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"setting {where} = {first.get('input')!r}: {first['msg'].lower()}") from error
+
+
+def parse_set(items: Sequence[str]) -> dict[str, Any]:
+    """``["agent.max_turns=5"]`` → ``{"agent.max_turns": 5}``: TOML values, anything else is a string."""
+    layer: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set {item!r}: write --set key=value, for example --set agent.max_turns=5")
+        layer[key.strip()] = _value(text.strip())
+    return layer
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A TOML file of settings as one flat layer.
+
+    Raises:
+        UsageError: the file cannot be read or is no TOML.
+    """
+    try:
+        return _flatten(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+
+
+def differing(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """``key: stored → now`` for every key whose value differs."""
+    keys = sorted(set(stored) | set(now))
+    return [f"{key}: {stored.get(key)!r} → {now.get(key)!r}" for key in keys if stored.get(key) != now.get(key)]
+
+
+def known_keys() -> list[str]:
+    """Every key that ``--set`` takes, except the free ``benchmark.NAME.OPTION``."""
+    run = [key for key in RunConfig().flat() if not key.startswith("benchmark")]
+    return [*run, *(f"operation.{name}" for name in Operation.model_fields)]
+
+
+def _check(key: str) -> None:
+    known = known_keys()
+    if key in known or (key.startswith("benchmark.") and key.count(".") == 2):
+        return
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "toleap run --help lists the settings"
+    raise UsageError(f"unknown setting {key!r}: {hint}")
+
+
+def _value(text: str) -> Any:
+    if text in {"none", "None", "null"}:
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *path, leaf = key.split(".")
+    for part in path:
+        tree = tree.setdefault(part, {})
+    tree[leaf] = value
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

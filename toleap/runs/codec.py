@@ -1,0 +1,81 @@
+"""Turns and opening messages as compressed bytes with a checksum, and back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import zstandard
+
+from toleap.errors import StoreFault
+from toleap.types import ErrorClass, Message, ToolCall, ToolResult, Turn, Usage
+
+_local = threading.local()
+_LARGEST = 256 * 2**20
+
+
+def pack(value: Any) -> bytes:
+    """A JSON-able value as a zstd frame with a content checksum."""
+    return _compressor().compress(orjson.dumps(value))
+
+
+def unpack(blob: bytes) -> Any:
+    """What ``pack`` was given.
+
+    Raises:
+        StoreFault: the bytes are torn or corrupted.
+    """
+    try:
+        return orjson.loads(zstandard.ZstdDecompressor().decompress(blob, max_output_size=_LARGEST))
+    except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
+        raise StoreFault(f"a stored record is corrupted: {error}") from error
+
+
+def pack_messages(messages: Sequence[Message]) -> bytes:
+    """Opening messages as bytes."""
+    return pack(list(messages))
+
+
+def unpack_messages(blob: bytes) -> tuple[Message, ...]:
+    """Opening messages from bytes."""
+    return tuple(unpack(blob))
+
+
+def pack_turn(turn: Turn) -> bytes:
+    """A turn as bytes."""
+    return _compressor().compress(orjson.dumps(turn))
+
+
+def unpack_turn(blob: bytes) -> Turn:
+    """A turn from bytes.
+
+    Raises:
+        StoreFault: the bytes are torn, corrupted or of another shape.
+    """
+    raw = unpack(blob)
+    try:
+        return Turn(
+            **{
+                **raw,
+                "messages": tuple(raw["messages"]),
+                "calls": tuple(ToolCall(**call) for call in raw["calls"]),
+                "results": tuple(_result(result) for result in raw["results"]),
+                "usage": Usage(**raw["usage"]),
+            }
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreFault(f"a stored turn has another shape: {error}") from error
+
+
+def _result(raw: dict[str, Any]) -> ToolResult:
+    error = raw.get("error")
+    return ToolResult(**{**raw, "error": None if error is None else ErrorClass(error)})
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    if not hasattr(_local, "compressor"):
+        _local.compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+    made: zstandard.ZstdCompressor = _local.compressor
+    return made

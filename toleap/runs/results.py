@@ -1,0 +1,91 @@
+"""A run's database read as the values a report needs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from toleap.types import AttemptRow, BenchmarkResult, Ending, Key, RunResult, Verdict
+
+_ROWS = """
+SELECT a.benchmark, a.task, a.attempt, a.ending, a.forced, a.quarantined, a.fault, a.turns, a.tool_calls, a.bad_calls,
+       a.completion_tokens, a.seconds, v.status, v.reason, v.scorer, v.extracted
+FROM attempts a JOIN tasks t USING (benchmark, task)
+LEFT JOIN verdicts v ON v.benchmark = a.benchmark AND v.task = a.task AND v.attempt = a.attempt AND v.scorer = ?
+WHERE a.benchmark = ? ORDER BY t.ord, a.attempt
+"""
+
+
+def read(database: sqlite3.Connection, name: str) -> RunResult:
+    """Everything planned in the run called ``name``, with the verdicts of each benchmark's current scorer."""
+    meta = {key: orjson.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
+    benchmarks = database.execute(
+        "SELECT name, title, tasks_total, revision, scorer, breakdown FROM benchmarks ORDER BY ord"
+    ).fetchall()
+    return RunResult(
+        name=name,
+        model=str(meta.get("model", "?")),
+        scripted=bool(meta.get("scripted", False)),
+        fingerprint=str(meta.get("fingerprint", "")),
+        settings=meta.get("settings", {}),
+        created=str(meta.get("created", "")),
+        benchmarks=tuple(_benchmark(database, *row) for row in benchmarks),
+    )
+
+
+def _benchmark(
+    database: sqlite3.Connection, name: str, title: str, total: int, revision: str, scorer: str, breakdown: str
+) -> BenchmarkResult:
+    rows = tuple(_row(row) for row in database.execute(_ROWS, (scorer, name)))
+    metadata = {
+        task: orjson.loads(text)
+        for task, text in database.execute("SELECT task, metadata FROM tasks WHERE benchmark = ?", (name,))
+    }
+    return BenchmarkResult(
+        name=name,
+        title=title,
+        tasks_total=total,
+        k=1 + max((row.key.attempt for row in rows), default=-1),
+        rows=rows,
+        metadata=metadata,
+        breakdown=tuple(orjson.loads(breakdown)),
+        revision=revision,
+    )
+
+
+def _row(row: Sequence[Any]) -> AttemptRow:
+    (
+        benchmark,
+        task,
+        attempt,
+        ending,
+        forced,
+        quarantined,
+        fault,
+        turns,
+        tool_calls,
+        bad,
+        tokens,
+        seconds,
+        *judged,
+    ) = row
+    status, reason, scorer, extracted = judged
+    verdict = None
+    if status is not None:
+        verdict = Verdict(status, reason, scorer, extracted)
+    return AttemptRow(
+        key=Key(benchmark, task, attempt),
+        ending=None if ending is None else Ending(ending),
+        forced=bool(forced),
+        verdict=verdict,
+        quarantined=bool(quarantined),
+        fault=None if ending is not None else fault,
+        turns=turns,
+        tool_calls=tool_calls,
+        bad_calls=bad,
+        completion_tokens=tokens,
+        seconds=seconds,
+    )

@@ -1,0 +1,32 @@
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS benchmarks (
+    name TEXT PRIMARY KEY, title TEXT NOT NULL, tasks_total INTEGER NOT NULL, revision TEXT NOT NULL,
+    scorer TEXT NOT NULL, breakdown TEXT NOT NULL, ord INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS tasks (
+    benchmark TEXT NOT NULL, task TEXT NOT NULL, ord INTEGER NOT NULL, metadata TEXT NOT NULL,
+    PRIMARY KEY (benchmark, task)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS attempts (
+    benchmark TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL,
+    ending TEXT, forced INTEGER NOT NULL DEFAULT 0, answer TEXT,
+    faults INTEGER NOT NULL DEFAULT 0, fault TEXT, quarantined INTEGER NOT NULL DEFAULT 0,
+    turns INTEGER NOT NULL DEFAULT 0, tool_calls INTEGER NOT NULL DEFAULT 0, bad_calls INTEGER NOT NULL DEFAULT 0,
+    prompt_tokens INTEGER NOT NULL DEFAULT 0, completion_tokens INTEGER NOT NULL DEFAULT 0,
+    seconds REAL NOT NULL DEFAULT 0, opening BLOB, version TEXT, ended TEXT,
+    PRIMARY KEY (benchmark, task, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS turns (
+    benchmark TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL, idx INTEGER NOT NULL, blob BLOB NOT NULL,
+    UNIQUE (benchmark, task, attempt, idx)
+);
+
+CREATE TABLE IF NOT EXISTS verdicts (
+    benchmark TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL, scorer TEXT NOT NULL,
+    status TEXT NOT NULL, reason TEXT NOT NULL, extracted TEXT, raw TEXT, judged TEXT NOT NULL,
+    PRIMARY KEY (benchmark, task, attempt, scorer)
+) WITHOUT ROWID;

@@ -1,0 +1,296 @@
+"""One run's database: what is planned, every turn, every ending and every verdict.
+
+``results/<run>/run.db`` is SQLite in WAL mode with ``synchronous=FULL``. One process may write a run (a lock file
+says so); any number may read it while it runs.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+import toleap
+from toleap.errors import StoreFault, UsageError
+from toleap.runs import codec, results
+from toleap.runs.writer import Writer, connect
+from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict
+
+DATABASE = "run.db"
+_REMOTE = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "9p", "lustre", "ceph", "glusterfs", "beegfs"}
+)
+_KEY = "benchmark = ? AND task = ? AND attempt = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the store needs to know of a benchmark to plan its attempts."""
+
+    name: str
+    title: str
+    tasks_total: int
+    revision: str
+    scorer: str
+    breakdown: tuple[str, ...]
+    tasks: Sequence[Task]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """An attempt that has to run (again): how often it failed by a fault of ours so far."""
+
+    key: Key
+    faults: int
+
+
+class Store:
+    """The writing side of one run. Use as a context manager: it holds the run's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        _refuse_remote(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("w")
+        except OSError as error:
+            raise UsageError(
+                f"{folder}: cannot be written: {error.strerror}; choose another with --results"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise UsageError(
+                f"{folder}: another process is writing this run; wait for it, or use --run NAME"
+            ) from error
+        self.folder = folder
+        self._path = folder / DATABASE
+        try:
+            self._reader = connect(self._path)
+            self._reader.executescript((Path(__file__).parent / "schema.sql").read_text())
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise UsageError(f"{self._path}: not a readable results database: {error}") from error
+        self._writer = Writer(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        self._reader.close()
+        self._lock.close()
+
+    def meta(self, key: str) -> Any:
+        """A stored fact about the run (None where there is none)."""
+        row = self._reader.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return orjson.loads(row[0]) if row else None
+
+    async def set_meta(self, facts: Mapping[str, Any]) -> None:
+        """Store facts about the run: model, fingerprint, settings."""
+        rows = [(key, orjson.dumps(value).decode()) for key, value in facts.items()]
+        await self._writer.write(
+            lambda db: db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows) and None
+        )
+
+    def revision(self, benchmark: str) -> str | None:
+        """The stored revision of a benchmark's data, prompt and scoring; None where it is not in the run yet."""
+        row = self._reader.execute("SELECT revision FROM benchmarks WHERE name = ?", (benchmark,)).fetchone()
+        return str(row[0]) if row else None
+
+    async def plan(self, benchmark: Planned, k: int) -> None:
+        """Plan k attempts at each of the tasks. What is planned already stays: an extent only grows."""
+        name = benchmark.name
+        tasks = [
+            (name, task.id, order, orjson.dumps(dict(task.metadata), default=str).decode())
+            for order, task in enumerate(benchmark.tasks)
+        ]
+
+        def operation(db: sqlite3.Connection) -> None:
+            (order,) = db.execute("SELECT count(*) FROM benchmarks").fetchone()
+            db.execute(
+                "INSERT INTO benchmarks VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+                "title = excluded.title, tasks_total = excluded.tasks_total, scorer = excluded.scorer, "
+                "breakdown = excluded.breakdown",
+                (
+                    name, benchmark.title, benchmark.tasks_total, benchmark.revision, benchmark.scorer,
+                    orjson.dumps(benchmark.breakdown).decode(), order,
+                ),
+            )  # fmt: skip
+            db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", tasks)
+            db.executemany(
+                "INSERT OR IGNORE INTO attempts (benchmark, task, attempt) VALUES (?, ?, ?)",
+                [(name, task, attempt) for (_, task, _, _) in tasks for attempt in range(k)],
+            )
+
+        await self._writer.write(operation)
+
+    def owed(self, benchmarks: Iterable[str], *, with_quarantined: bool = False) -> list[Owed]:
+        """The attempts that have not ended, attempt by attempt: a partial run is already a fair avg@1."""
+        wanted = list(benchmarks)
+        rows = self._reader.execute(
+            "SELECT a.benchmark, a.task, a.attempt, a.faults FROM attempts a "
+            "JOIN tasks t USING (benchmark, task) JOIN benchmarks b ON b.name = a.benchmark "
+            f"WHERE a.ending IS NULL AND (a.quarantined = 0 OR ?) AND a.benchmark IN ({','.join('?' * len(wanted))}) "
+            "ORDER BY a.attempt, b.ord, t.ord",
+            (with_quarantined, *wanted),
+        )
+        return [Owed(Key(*row[:3]), row[3]) for row in rows]
+
+    def trajectory_so_far(self, key: Key) -> tuple[tuple[Message, ...], tuple[Turn, ...]] | None:
+        """The opening messages and the durable turns of an attempt; None where it has not begun.
+
+        Raises:
+            StoreFault: a record is torn or corrupted.
+        """
+        row = self._reader.execute(f"SELECT opening FROM attempts WHERE {_KEY}", key).fetchone()
+        if row is None or row[0] is None:
+            return None
+        blobs = self._reader.execute(f"SELECT idx, blob FROM turns WHERE {_KEY} ORDER BY idx", key).fetchall()
+        if [idx for idx, _ in blobs] != list(range(len(blobs))):
+            raise StoreFault(f"{key}: a turn is missing from the store")
+        return codec.unpack_messages(row[0]), tuple(codec.unpack_turn(blob) for _, blob in blobs)
+
+    async def begin(self, key: Key, opening: Sequence[Message]) -> None:
+        """Start an attempt anew: its opening messages, and no turns."""
+        blob = codec.pack_messages(opening)
+
+        def operation(db: sqlite3.Connection) -> None:
+            db.execute(f"DELETE FROM turns WHERE {_KEY}", key)
+            db.execute(f"UPDATE attempts SET opening = ?, version = ? WHERE {_KEY}", (blob, toleap.__version__, *key))
+
+        await self._writer.write(operation)
+
+    async def put_turn(self, key: Key, turn: Turn) -> None:
+        """Make a turn durable before the next one starts."""
+        await self._writer.write(
+            lambda db: (
+                db.execute("INSERT INTO turns VALUES (?, ?, ?, ?, ?)", (*key, turn.index, codec.pack_turn(turn)))
+                and None
+            )
+        )
+
+    async def end(self, trajectory: Trajectory, verdict: Verdict | None) -> None:
+        """Store how an attempt ended, and its verdict where there is one at once, in one transaction."""
+        key, turns = trajectory.key, trajectory.turns
+        values = (
+            trajectory.ending.value, trajectory.forced, trajectory.answer, len(turns),
+            sum(len(turn.calls) for turn in turns), bad_calls(turns),
+            sum(turn.usage.prompt for turn in turns), sum(turn.usage.completion for turn in turns),
+            sum(turn.seconds for turn in turns), _now(),
+        )  # fmt: skip
+
+        def operation(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE attempts SET ending = ?, forced = ?, answer = ?, turns = ?, tool_calls = ?, bad_calls = ?, "
+                f"prompt_tokens = ?, completion_tokens = ?, seconds = ?, ended = ?, quarantined = 0 WHERE {_KEY}",
+                (*values, *key),
+            )
+            if verdict is not None:
+                _insert_verdict(db, key, verdict)
+
+        await self._writer.write(operation)
+
+    async def fault(self, key: Key, reason: str, *, quarantine: bool) -> None:
+        """Note a failure of ours: the attempt stays owed, or is set aside after too many."""
+        await self._writer.write(
+            lambda db: (
+                db.execute(
+                    f"UPDATE attempts SET faults = faults + 1, fault = ?, quarantined = ? WHERE {_KEY}",
+                    (reason[:2_000], quarantine, *key),
+                )
+                and None
+            )
+        )
+
+    async def put_verdict(self, key: Key, verdict: Verdict) -> None:
+        """Store a verdict; a scorer's earlier verdict on the same attempt is replaced."""
+        await self._writer.write(lambda db: _insert_verdict(db, key, verdict))
+
+    def without_verdict(self, benchmark: str, scorer: str) -> list[tuple[Key, str | None, str]]:
+        """Ended attempts that this scorer has not judged: key, answer and the whole last message."""
+        rows = self._reader.execute(
+            "SELECT a.benchmark, a.task, a.attempt, a.answer FROM attempts a WHERE a.benchmark = ? "
+            "AND a.ending IS NOT NULL AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.benchmark = a.benchmark "
+            "AND v.task = a.task AND v.attempt = a.attempt AND v.scorer = ?)",
+            (benchmark, scorer),
+        ).fetchall()
+        return [(Key(*row[:3]), row[3], self._response(Key(*row[:3]))) for row in rows]
+
+    def result(self) -> RunResult:
+        """The whole run as a report needs it."""
+        return results.read(self._reader, self.folder.name)
+
+    def _response(self, key: Key) -> str:
+        row = self._reader.execute(f"SELECT blob FROM turns WHERE {_KEY} ORDER BY idx DESC LIMIT 1", key).fetchone()
+        content = codec.unpack_turn(row[0]).reply.get("content") if row else None
+        return content if isinstance(content, str) else ""
+
+
+def bad_calls(turns: Sequence[Turn]) -> int:
+    """How many calls were malformed, unknown or truncated: the model's format failures."""
+    return sum(result.error is ErrorClass.CALL for turn in turns for result in turn.results)
+
+
+def read_run(folder: Path) -> RunResult:
+    """A run's result, read while another process may be writing it.
+
+    Raises:
+        UsageError: the folder holds no run, or its database cannot be read.
+    """
+    path = folder / DATABASE
+    if not path.is_file():
+        raise UsageError(f"{folder}: no run here (no {DATABASE})")
+    try:
+        database = connect(path, read_only=True)
+        try:
+            return results.read(database, folder.name)
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+
+
+def _insert_verdict(db: sqlite3.Connection, key: Key, verdict: Verdict) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key, verdict.scorer, verdict.status, verdict.reason, verdict.extracted, verdict.raw, _now()),
+    )
+
+
+def _refuse_remote(folder: Path) -> None:
+    """SQLite's WAL needs shared memory between processes, which network file systems do not give."""
+    kind = _file_system(folder)
+    if kind in _REMOTE or kind.startswith("fuse.sshfs"):
+        raise UsageError(
+            f"{folder}: on a network file system ({kind}), where SQLite is unsafe; use --results LOCAL_FOLDER"
+        )
+
+
+def _file_system(folder: Path) -> str:
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    real = os.path.realpath(folder)
+    best, kind = "", ""
+    for line in lines:
+        fields, _, rest = line.partition(" - ")
+        mount = fields.split()[4].encode().decode("unicode_escape")
+        if (real == mount or real.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
+            best, kind = mount, rest.split()[0]
+    return kind
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

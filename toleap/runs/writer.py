@@ -1,0 +1,125 @@
+"""The one thread that writes a run's database, and commits for everybody who is waiting at once.
+
+A disk flush takes milliseconds, so whatever arrives while one commit is being flushed shares the next one: a write
+waits for at most two flushes, and thousands of turns a second become durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toleap.errors import StoreFault
+
+Operation = Callable[[sqlite3.Connection], object]
+"""Runs in the writer's thread, inside a transaction."""
+
+_MOST_IN_ONE_COMMIT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    operation: Operation
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[None]
+
+
+class Writer:
+    """Applies operations to one SQLite database in order; ``write`` returns when its operation is on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._failed: StoreFault | None = None
+        self._thread = threading.Thread(target=self._run, name="toleap-store", daemon=True)
+        self._thread.start()
+
+    async def write(self, operation: Operation) -> None:
+        """Apply ``operation`` durably.
+
+        Raises:
+            StoreFault: the database cannot be written; every later write fails too.
+        """
+        if self._failed is not None:
+            raise self._failed
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.put(_Write(operation, loop, done))
+        await asyncio.shield(done)
+
+    def close(self) -> None:
+        """Finish what is waiting and stop."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        database = connect(self._path)
+        try:
+            while True:
+                batch, more = self._gather()
+                if batch:
+                    self._commit(database, batch)
+                if not more:
+                    return
+        finally:
+            database.close()
+
+    def _gather(self) -> tuple[list[_Write], bool]:
+        batch: list[_Write] = []
+        item = self._waiting.get()
+        while True:
+            if item is None:
+                return batch, False
+            batch.append(item)
+            if len(batch) >= _MOST_IN_ONE_COMMIT:
+                return batch, True
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch, True
+
+    def _commit(self, database: sqlite3.Connection, batch: list[_Write]) -> None:
+        fault: StoreFault | None = self._failed
+        if fault is None:
+            try:
+                with database:
+                    database.execute("BEGIN IMMEDIATE")
+                    for item in batch:
+                        item.operation(database)
+            except sqlite3.Error as error:
+                fault = StoreFault(f"{self._path}: cannot write: {error}")
+                self._failed = fault
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for item in batch:
+            by_loop.setdefault(item.loop, []).append(item.done)
+        for loop, futures in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, futures, fault)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection in WAL mode with ``synchronous=FULL``; transactions are begun explicitly."""
+    if read_only:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+    else:
+        database = sqlite3.connect(path, timeout=30)
+    database.isolation_level = None
+    if not read_only:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+    return database
+
+
+def _settle(futures: list[asyncio.Future[None]], fault: StoreFault | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if fault is None:
+            future.set_result(None)
+        else:
+            future.set_exception(fault)
