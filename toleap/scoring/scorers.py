@@ -1,0 +1,92 @@
+"""Scorers: from an answer to a verdict that says who gave it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from toleap.errors import UsageError
+from toleap.scoring import exact, gaia
+from toleap.types import Task, Verdict
+
+NO_ANSWER = "no answer"
+"""The reason of every verdict on an attempt that gave no answer: wrong, whoever scores."""
+NO_JUDGE = "no judge configured: the answer needs one to be scored"
+
+
+class Scorer(Protocol):
+    """Whatever turns answers into verdicts."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The scorer's name and a hash of everything that can change its verdicts."""
+
+    def score(self, task: Task, answer: str | None, response: str) -> Verdict:
+        """The verdict on one attempt; ``response`` is the whole last message, for scorers that read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleScorer:
+    """Scores by a function of the answer and the gold answer."""
+
+    fingerprint: str
+    rule: Callable[[str, str], bool]
+
+    def score(self, task: Task, answer: str | None, response: str) -> Verdict:  # noqa: ARG002 - protocol
+        """Correct or wrong, never unscored."""
+        if answer is None or not answer.strip():
+            return Verdict("wrong", NO_ANSWER, self.fingerprint)
+        if self.rule(answer, task.answer):
+            return Verdict("correct", "equals the gold answer", self.fingerprint, extracted=answer)
+        return Verdict("wrong", "differs from the gold answer", self.fingerprint, extracted=answer)
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentJudge:
+    """Stands where a judge is needed and none is configured: answers wait, unscored, and are never wrong."""
+
+    fingerprint: str
+
+    def score(self, task: Task, answer: str | None, response: str) -> Verdict:  # noqa: ARG002 - protocol
+        """Unscored; only an attempt without any answer is wrong, since that needs no judge."""
+        if answer is None or not answer.strip():
+            return Verdict("wrong", NO_ANSWER, self.fingerprint)
+        return Verdict("unscored", NO_JUDGE, self.fingerprint, extracted=answer)
+
+
+def fingerprint(name: str, version: str, settings: Mapping[str, object] | None = None) -> str:
+    """``name-<12 hex digits>``: the digits change with the code's version and with any setting."""
+    text = json.dumps([name, version, settings or {}], sort_keys=True, ensure_ascii=True)
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _gaia() -> Scorer:
+    return RuleScorer(fingerprint("gaia", gaia.CODE_VERSION), gaia.is_correct)
+
+
+def _exact() -> Scorer:
+    return RuleScorer(fingerprint("exact", exact.CODE_VERSION), exact.is_equal)
+
+
+def _judge() -> Scorer:
+    return AbsentJudge(fingerprint("judge", "absent"))
+
+
+_SCORERS: Mapping[str, Callable[[], Scorer]] = {"gaia": _gaia, "exact": _exact, "judge": _judge}
+
+
+def scorer_for(by: str, *, where: str = "score.by") -> Scorer:
+    """The scorer called ``by``: ``gaia``, ``exact`` or ``judge``. ``where`` names the setting in an error.
+
+    Raises:
+        UsageError: there is no scorer of this name.
+    """
+    if by in _SCORERS:
+        return _SCORERS[by]()
+    near = difflib.get_close_matches(by, _SCORERS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(_SCORERS)}"
+    raise UsageError(f"{where}: unknown scorer {by!r}: {hint}")
