@@ -1,0 +1,152 @@
+"""A benchmark: a folder that says where its tasks come from, how they are asked and how they are scored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from toleap.data.prompt import prompt_path, render
+from toleap.data.readers import read_bytes
+from toleap.data.sources import Readiness, Source, resolve_options, source_of
+from toleap.data.spec import Score, Spec, read_spec
+from toleap.data.tasks import read_tasks
+from toleap.errors import UsageError
+from toleap.folders import find
+from toleap.types import Task
+
+__all__ = ["Benchmark", "Readiness", "load"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark. Nothing is read but its toml until it is asked for."""
+
+    name: str
+    folder: Path
+    spec: Spec = field(repr=False)
+    source: Source = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """The name for tables."""
+        return self.spec.title or self.name
+
+    @property
+    def language(self) -> str:
+        """The language of its questions: an ISO 639 code, ``mul`` for several."""
+        return self.spec.language
+
+    @property
+    def reference(self) -> str | None:
+        """The scripted policy that solves it, where there is one."""
+        return self.spec.reference
+
+    @property
+    def score(self) -> Score:
+        """How answers are scored."""
+        return self.spec.score
+
+    @property
+    def breakdown(self) -> tuple[str, ...]:
+        """The metadata that its table is broken down by."""
+        return self.spec.report.breakdown
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options its Python source is called with."""
+        return self.source.options
+
+    @property
+    def corpus(self) -> Path | None:
+        """The pages the benchmark brings with it, or None.
+
+        Raises:
+            UsageError: it names a corpus that is not there.
+        """
+        if self.spec.web.corpus is None:
+            return None
+        path = self.source.base() / self.spec.web.corpus
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; benchmark.toml of {self.name} names it as web.corpus")
+        return path
+
+    @cached_property
+    def prompt(self) -> str:
+        """The text of its prompt template."""
+        path = prompt_path(self.folder)
+        try:
+            return read_bytes(path).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from error
+
+    @cached_property
+    def revision(self) -> str:
+        """Fingerprint (16 hex digits) of all that can change a number here: tasks, files, pages, prompt, scoring.
+
+        The tasks count as they were read, so the same tasks have the same revision in every file format.
+        """
+        digest = hashlib.sha256()
+        for task in self._tasks:
+            files = [[file.name, _sha256(file.path)] for file in task.attachments]
+            parts = [task.id, task.question, task.answer, files, dict(task.metadata)]
+            digest.update(json.dumps(parts, sort_keys=True).encode() + b"\n")
+        corpus = self.corpus
+        rest = [self.prompt, self.language, self.score.model_dump(), dict(self.options), corpus and _sha256(corpus)]
+        digest.update(json.dumps(rest, sort_keys=True).encode())
+        return digest.hexdigest()[:16]
+
+    def tasks(self) -> tuple[Task, ...]:
+        """Every task, in the order of the data; read once.
+
+        Raises:
+            UsageError: the data is not there, is not what it should be, or would need ``--trust``.
+        """
+        return self._tasks
+
+    def ready(self) -> Readiness:
+        """Whether the tasks can be read, and if not the command to type. Reads no data and runs no code."""
+        return self.source.ready()
+
+    def render_prompt(self, task: Task) -> str:
+        """The user's message for one task, made from its question and the names of its files only.
+
+        Raises:
+            UsageError: the template is wrong; names its file and line.
+        """
+        names = [file.name for file in task.attachments]
+        values = {"question": task.question, "files": names, "language": self.language}
+        return render(self.prompt, prompt_path(self.folder), values)
+
+    @cached_property
+    def _tasks(self) -> tuple[Task, ...]:
+        file, digest = self.source.data_file()
+        content = read_bytes(file.path)
+        if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+            raise UsageError(f"{file.path} is damaged; type: toleap data import {self.name} PATH")
+        return read_tasks(self.name, file, content, self.spec.data, self.breakdown)
+
+
+def load(name: str, *, trust: bool = False, options: Mapping[str, Any] | None = None) -> Benchmark:
+    """The benchmark called ``name``, found in the working folder, ``$TOLEAP_PATH`` or what is shipped.
+
+    Args:
+        trust: let Python of folders that are not shipped run.
+        options: values for ``[data.options]``, e.g. ``{"tasks": 300, "split": "train"}``.
+
+    Raises:
+        UsageError: there is none, its ``benchmark.toml`` is wrong, or an option is unknown.
+    """
+    folder = find("benchmarks", name)
+    spec = read_spec(folder.path)
+    resolved = resolve_options(spec.data.options, options or {}, name)
+    return Benchmark(name, folder.path, spec, source_of(folder, spec.data, resolved, trust=trust))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,151 @@
+"""``benchmark.toml`` as a typed, frozen value. An unknown key is refused; the error names the nearest one."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
+
+from toleap.errors import UsageError
+
+FILE = "benchmark.toml"
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Option = Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[float, Strict()] | str
+Columns = Text | tuple[Text, ...]
+"""A column, or several names for the same one: the first that the data has is taken. Dots reach into nested ones."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Decrypt(_Section):
+    """How some columns are encrypted. ``key`` is the column that holds each row's own canary."""
+
+    scheme: Literal["xor", "sha256-xor"]
+    key: Text
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
+class Fields(_Section):
+    """The columns that make a task, by default AgentToLeaP's; ``id`` and ``file`` may be absent where not set."""
+
+    id: Columns = "task_id"
+    question: Columns = "Question"
+    answer: Columns = "Final answer"
+    file: Columns = "file_name"
+
+
+class Data(_Section):
+    """Where the tasks come from."""
+
+    source: str = ""
+    """``csv:PATH`` (tsv, json, jsonl, xlsx; PATH may be ``cache:NAME``), ``hub:OWNER/NAME``, ``python:source.py``."""
+    split: str = ""
+    rows: Annotated[int, Strict(), Field(gt=0)] | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    decrypt: Decrypt | None = None
+    fields: Fields = Fields()
+    metadata: Mapping[str, Columns] = {}
+    """Further columns a task keeps, by the name they get."""
+    defaults: Mapping[str, str] = {}
+    """What an empty cell of a metadata column means."""
+    options: Mapping[str, Option] = {}
+
+
+class Web(_Section):
+    """The pages the benchmark brings with it: JSONL of url, title, text, relative to the data's folder."""
+
+    corpus: Text | None = None
+
+
+class Score(_Section):
+    """How an answer is scored, and whether a judge sees the final answer or the whole last message."""
+
+    by: Text = "gaia"
+    judge_sees: Literal["answer", "response"] = "answer"
+
+
+class Report(_Section):
+    """The columns that the table is broken down by: names from ``[data.metadata]`` or columns of the data."""
+
+    breakdown: tuple[Text, ...] = ()
+
+
+class Spec(_Section):
+    """The whole of ``benchmark.toml``; every key has a default, so a folder may do without the file."""
+
+    title: str = ""
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] = "en"
+    reference: str | None = None
+    data: Data = Data()
+    web: Web = Web()
+    score: Score = Score()
+    report: Report = Report()
+
+
+def read_spec(folder: Path) -> Spec:
+    """The folder's ``benchmark.toml`` (defaults where there is none).
+
+    Raises:
+        UsageError: the file is not TOML, or a key is unknown or has a wrong value.
+    """
+    path = folder / FILE
+    document = _document(path)
+    try:
+        return Spec.model_validate(document)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_first_mistake(error, document)}") from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        content = path.read_bytes().decode("utf-8") if path.exists() else ""
+        return tomllib.loads(content)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not TOML: {' '.join(str(error).split())}") from error
+
+
+def _first_mistake(error: ValidationError, document: dict[str, Any]) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    names = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        known = _keys_below(names[:-1])
+        near = difflib.get_close_matches(names[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+        return f"unknown key {'.'.join(names)}: {hint}"
+    key = names if first["type"] == "missing" else _written(names, document)
+    return f"{'.'.join(key)}: {first['msg']}"
+
+
+def _written(names: list[str], document: Any) -> list[str]:
+    """The part of pydantic's location that stands in the document: the rest are branches of unions."""
+    kept: list[str] = []
+    for name in names:
+        if not isinstance(document, dict) or name not in document:
+            break
+        kept.append(name)
+        document = document[name]
+    return kept
+
+
+def _keys_below(names: list[str]) -> list[str]:
+    model: Any = Spec
+    for name in names:
+        model = _section_of(model.model_fields[name].annotation)
+    return list(model.model_fields)
+
+
+def _section_of(annotation: Any) -> type[_Section]:
+    """The section that a field holds, also where it is optional."""
+    choices = (annotation, *getattr(annotation, "__args__", ()))
+    return next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, _Section))

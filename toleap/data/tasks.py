@@ -1,0 +1,169 @@
+"""Rows into tasks: columns found, cells decrypted, ids made, and everything checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toleap.data.attachments import attachments_of
+from toleap.data.decrypt import decrypt
+from toleap.data.readers import parse
+from toleap.data.spec import Columns, Data, Decrypt
+from toleap.data.table import Row, as_label, as_text, cell, columns_of, has
+from toleap.errors import UsageError
+from toleap.types import Task
+
+_MAX_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data file: where it is, its format, and the folder of its attachments."""
+
+    path: Path
+    format: str
+    files: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The column that each part of a task is in, in this very file."""
+
+    question: str
+    answer: str
+    id: str | None
+    file: str | None
+    metadata: Mapping[str, str]
+    decrypt: Decrypt | None
+
+
+def read_tasks(name: str, file: DataFile, content: bytes, data: Data, breakdown: Sequence[str]) -> tuple[Task, ...]:
+    """Every task of a data file, in its order. AgentToLeaP's JSONL is taken for any benchmark.
+
+    Args:
+        name: the benchmark's name.
+        content: the file's bytes.
+        breakdown: columns that must be in the metadata.
+
+    Raises:
+        UsageError: anything is not as ``data`` says it is; names the file and the row or column.
+    """
+    _check_digest(file.path, content, data.sha256)
+    rows = parse(content, file.format, str(file.path))
+    if data.rows is not None and len(rows) != data.rows:
+        raise UsageError(
+            f"{file.path}: found {len(rows)} rows, expected {data.rows}: not the file this benchmark needs"
+        )
+    layout = _layout(rows, data, breakdown, file.path)
+    tasks = tuple(
+        _task(name, row, layout, file, data.defaults) for row in _decrypted(rows, layout.decrypt, file.path)
+    )
+    _check_ids(tasks, rows, file.path)
+    return tasks
+
+
+def _check_digest(path: Path, content: bytes, expected: str | None) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if expected is not None and found != expected:
+        raise UsageError(f"{path}: its sha256 is {found[:12]}…, expected {expected[:12]}…: another file or version")
+
+
+def _layout(rows: Sequence[Row], data: Data, breakdown: Sequence[str], path: Path) -> _Layout:
+    """Where everything is: as the benchmark says, or as in AgentToLeaP's files."""
+    own, missing = _find_columns(rows, data, breakdown)
+    if not missing:
+        return own
+    simple, absent = _find_columns(rows, Data(), ())
+    if not absent:
+        return simple
+    there = ", ".join(columns_of(rows)[:40])
+    raise UsageError(f"{path}: missing column {', '.join(missing)}; the columns are: {there}")
+
+
+def _find_columns(rows: Sequence[Row], data: Data, breakdown: Sequence[str]) -> tuple[_Layout, list[str]]:
+    wanted = data.fields
+    metadata = dict(data.metadata) | {column: column for column in breakdown if column not in data.metadata}
+    required = {"question": wanted.question, "answer": wanted.answer}
+    required |= {key: getattr(wanted, key) for key in ("id", "file") if key in wanted.model_fields_set}
+    required |= {f"metadata {key}": columns for key, columns in metadata.items()}
+    if data.decrypt:
+        required |= {f"decrypt {column}": column for column in (data.decrypt.key, *data.decrypt.columns)}
+    found = {key: _first_there(rows, columns) for key, columns in required.items()}
+    missing = [_names(required[key]) for key, column in found.items() if column is None]
+    layout = _Layout(
+        question=found["question"] or "",
+        answer=found["answer"] or "",
+        id=_first_there(rows, wanted.id),
+        file=_first_there(rows, wanted.file),
+        metadata={key: found[f"metadata {key}"] or "" for key in metadata},
+        decrypt=data.decrypt,
+    )
+    return layout, list(dict.fromkeys(missing))
+
+
+def _first_there(rows: Sequence[Row], columns: Columns) -> str | None:
+    names = (columns,) if isinstance(columns, str) else columns
+    return next((name for name in names if any(has(row, name) for row in rows)), None)
+
+
+def _names(columns: Columns) -> str:
+    return columns if isinstance(columns, str) else " or ".join(columns)
+
+
+def _decrypted(rows: Iterable[Row], how: Decrypt | None, path: Path) -> Iterable[Row]:
+    return rows if how is None else (_decrypted_row(row, how, path) for row in rows)
+
+
+def _decrypted_row(row: Row, how: Decrypt, path: Path) -> Row:
+    plain: dict[str, Any] = dict(row.cells)
+    canary = as_text(cell(row, how.key), f"{path}, {row.place}, column {how.key}")
+    for column in how.columns:
+        where = f"{path}, {row.place}, column {column}"
+        try:
+            plain[column] = decrypt(as_text(cell(row, column), where), canary, how.scheme)
+        except ValueError as error:
+            raise UsageError(f"{where}: cannot be decrypted: {error}") from error
+    return replace(row, cells=plain)
+
+
+def _task(name: str, row: Row, layout: _Layout, file: DataFile, defaults: Mapping[str, str]) -> Task:
+    question = _filled(row, layout.question, file.path)
+    return Task(
+        benchmark=name,
+        id=_id(row, layout.id, question, file.path),
+        question=question,
+        answer=_filled(row, layout.answer, file.path),
+        attachments=attachments_of(row, layout.file, file.path, file.files) if layout.file else (),
+        metadata={
+            key: as_label(cell(row, column), f"{file.path}, {row.place}, column {column}") or defaults.get(key, "")
+            for key, column in layout.metadata.items()
+        },
+    )
+
+
+def _filled(row: Row, column: str, path: Path) -> str:
+    text = as_text(cell(row, column), f"{path}, {row.place}, column {column}").strip()
+    if not text:
+        raise UsageError(f"{path}, {row.place}: column {column} is empty")
+    return text
+
+
+def _id(row: Row, column: str | None, question: str, path: Path) -> str:
+    """The row's own id, or the first 12 hex digits of the question's SHA-256."""
+    if column is None:
+        return hashlib.sha256(question.encode("utf-8")).hexdigest()[:12]
+    text = _filled(row, column, path)
+    if len(text) > _MAX_ID or not text.isprintable():
+        raise UsageError(f"{path}, {row.place}: the id must be one line of at most {_MAX_ID} characters")
+    return text
+
+
+def _check_ids(tasks: Sequence[Task], rows: Sequence[Row], path: Path) -> None:
+    places: dict[str, str] = {}
+    for task, row in zip(tasks, rows, strict=True):
+        first = places.setdefault(task.id, row.place)
+        if first != row.place:
+            raise UsageError(f"{path}: {first} and {row.place} have the same id {task.id!r}")
