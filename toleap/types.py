@@ -111,6 +111,21 @@ class Usage:
     cached: int = 0
 
 
+class Ending(StrEnum):
+    """How an attempt ended, by the model's doing or by a limit. An infrastructure fault is no ending: owed."""
+
+    ANSWERED = "answered"
+    TURN_LIMIT = "turn_limit"
+    TOOL_LIMIT = "tool_limit"
+    TOKEN_LIMIT = "token_limit"
+    CONTEXT_LIMIT = "context_limit"
+    REPETITION = "repetition"
+    NOOP_LIMIT = "noop_limit"
+    NO_ANSWER = "no_answer"
+    REFUSED = "refused"
+    TIME_LIMIT = "time_limit"
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One model call, the tool calls it asked for, and what went back to the model.
@@ -128,23 +143,8 @@ class Turn:
     finish_reason: str = ""
     seed: int | None = None
     seconds: float = 0.0
-    forced: bool = False
-    """The turn is the one forced answer after a limit."""
-
-
-class Ending(StrEnum):
-    """How an attempt ended, by the model's doing or by a limit. An infrastructure fault is no ending: owed."""
-
-    ANSWERED = "answered"
-    TURN_LIMIT = "turn_limit"
-    TOOL_LIMIT = "tool_limit"
-    TOKEN_LIMIT = "token_limit"
-    CONTEXT_LIMIT = "context_limit"
-    REPETITION = "repetition"
-    NOOP_LIMIT = "noop_limit"
-    NO_ANSWER = "no_answer"
-    REFUSED = "refused"
-    TIME_LIMIT = "time_limit"
+    limit: Ending | None = None
+    """The limit after which this turn is the one forced answer."""
 
 
 @dataclass(frozen=True, slots=True)

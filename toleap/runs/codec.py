@@ -10,7 +10,7 @@ import orjson
 import zstandard
 
 from toleap.errors import StoreFault
-from toleap.types import ErrorClass, Message, ToolCall, ToolResult, Turn, Usage
+from toleap.types import Ending, ErrorClass, Message, ToolCall, ToolResult, Turn, Usage
 
 _local = threading.local()
 _LARGEST = 256 * 2**20
@@ -63,6 +63,7 @@ def unpack_turn(blob: bytes) -> Turn:
                 "calls": tuple(ToolCall(**call) for call in raw["calls"]),
                 "results": tuple(_result(result) for result in raw["results"]),
                 "usage": Usage(**raw["usage"]),
+                "limit": None if raw["limit"] is None else Ending(raw["limit"]),
             }
         )
     except (KeyError, TypeError, ValueError) as error:

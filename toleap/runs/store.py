@@ -99,9 +99,7 @@ class Store:
     async def set_meta(self, facts: Mapping[str, Any]) -> None:
         """Store facts about the run: model, fingerprint, settings."""
         rows = [(key, orjson.dumps(value).decode()) for key, value in facts.items()]
-        await self._writer.write(
-            lambda db: db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows) and None
-        )
+        await self._writer.write(lambda db: db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows))
 
     def revision(self, benchmark: str) -> str | None:
         """The stored revision of a benchmark's data, prompt and scoring; None where it is not in the run yet."""
@@ -174,9 +172,8 @@ class Store:
     async def put_turn(self, key: Key, turn: Turn) -> None:
         """Make a turn durable before the next one starts."""
         await self._writer.write(
-            lambda db: (
-                db.execute("INSERT INTO turns VALUES (?, ?, ?, ?, ?)", (*key, turn.index, codec.pack_turn(turn)))
-                and None
+            lambda db: db.execute(
+                "INSERT INTO turns VALUES (?, ?, ?, ?, ?)", (*key, turn.index, codec.pack_turn(turn))
             )
         )
 
@@ -204,12 +201,9 @@ class Store:
     async def fault(self, key: Key, reason: str, *, quarantine: bool) -> None:
         """Note a failure of ours: the attempt stays owed, or is set aside after too many."""
         await self._writer.write(
-            lambda db: (
-                db.execute(
-                    f"UPDATE attempts SET faults = faults + 1, fault = ?, quarantined = ? WHERE {_KEY}",
-                    (reason[:2_000], quarantine, *key),
-                )
-                and None
+            lambda db: db.execute(
+                f"UPDATE attempts SET faults = faults + 1, fault = ?, quarantined = ? WHERE {_KEY}",
+                (reason[:2_000], quarantine, *key),
             )
         )
 

@@ -1,0 +1,183 @@
+"""The agent loop: ask, read the calls, run them all, hand back what came of each, store, go on.
+
+A turn is durable (``save``) before the next one starts, so an attempt continues at the turn where it stopped. What
+the model does wrong goes back to it as text; what we do wrong raises a ``Fault`` and leaves the attempt owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from toleap.agent.conversation import Conversation
+from toleap.agent.limits import limit_reached
+from toleap.chat.client import Chat, Reply, serialise
+from toleap.chat.dialects import Dialect
+from toleap.config import Agent, Sampling
+from toleap.errors import ContextOverflow, Fault
+from toleap.scoring.answer import extract_answer
+from toleap.types import CallContext, Ending, ErrorClass, Key, Message, ToolCall, ToolResult, Trajectory, Turn, Usage
+
+Save = Callable[[Key, Turn], Awaitable[None]]
+_MOST_CALLS = 32
+_LEAST_ROOM = 64
+
+
+class ToolLayer(Protocol):
+    """What the loop needs of the dock."""
+
+    async def call(self, call: ToolCall, context: CallContext) -> ToolResult:
+        """Make one call. Raises ToolFault when the tool layer, not the world, has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """The model as the loop sees it: where to ask, in which dialect, with which settings."""
+
+    chat: Chat
+    dialect: Dialect
+    sampling: Sampling
+    agent: Agent
+    tools: bytes | None
+    forced_prompt: str
+
+
+async def run_attempt(
+    key: Key, talk: Conversation, *, player: Player, dock: ToolLayer, context: CallContext, save: Save
+) -> Trajectory:
+    """Play one attempt to its end, from the turns that ``talk`` already holds.
+
+    Raises:
+        Fault: an infrastructure failure; the durable turns stay, the attempt is owed.
+    """
+    while True:
+        if talk.turns and (talk.turns[-1].limit or not talk.turns[-1].results):
+            return _finished(key, talk)
+        limit = limit_reached(player.agent, talk.turns)
+        try:
+            if limit is None:
+                turn = await _turn(key, talk, player, dock, context)
+        except ContextOverflow:
+            limit = Ending.CONTEXT_LIMIT
+        if limit is not None:
+            if not player.agent.forced_answer:
+                return Trajectory(key, talk.opening, tuple(talk.turns), limit, None)
+            turn = await _forced_turn(key, talk, player, limit)
+        await save(key, turn)
+        talk.add(turn)
+
+
+async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, context: CallContext) -> Turn:
+    started = time.perf_counter()
+    room = player.agent.context - talk.prompt_tokens()
+    if room < _LEAST_ROOM:
+        raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
+    index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
+    reply = await _ask(key, index, seed, talk.fragments, player, room)
+    reading = player.dialect.read(reply.message, keep_thoughts=player.agent.thoughts == "keep", turn=index)
+    results = await _run_calls(reading.calls, dock, context)
+    answers = [player.dialect.hand_back(call, result) for call, result in zip(reading.calls, results, strict=True)]
+    answers.sort(key=lambda message: message["role"] == "user")  # servers want tool messages right after the calls
+    return Turn(
+        index=index,
+        reply=reply.message,
+        messages=(reading.sent, *answers),
+        calls=reading.calls,
+        results=tuple(results),
+        usage=reply.usage,
+        finish_reason=reply.finish_reason,
+        seed=seed,
+        seconds=time.perf_counter() - started,
+    )
+
+
+async def _forced_turn(key: Key, talk: Conversation, player: Player, limit: Ending) -> Turn:
+    """One last call without tools. Where the context is full, the newest results make room for it."""
+    started = time.perf_counter()
+    request: Message = {"role": "user", "content": player.forced_prompt}
+    index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
+    wanted = min(player.sampling.max_tokens, 1_024) + len(player.forced_prompt)
+    room = player.agent.context - talk.prompt_tokens()
+    reply = Reply({"role": "assistant", "content": ""}, "no room", Usage(), 0.0)
+    for saving in (max(wanted - room, 0), player.agent.context):
+        fragments = [*talk.without_results(saving), serialise(request)]
+        try:
+            reply = await _ask(key, index, seed, fragments, player, max(room, wanted), forced=True)
+            break
+        except ContextOverflow:
+            continue
+    reading = player.dialect.read(reply.message, keep_thoughts=player.agent.thoughts == "keep", turn=index)
+    return Turn(
+        index=index,
+        reply=reply.message,
+        messages=(request, {"role": "assistant", "content": reading.text}),
+        usage=reply.usage,
+        finish_reason=reply.finish_reason,
+        seed=seed,
+        seconds=time.perf_counter() - started,
+        limit=limit,
+    )
+
+
+async def _ask(
+    key: Key, turn: int, seed: int, fragments: Sequence[bytes], player: Player, room: int, *, forced: bool = False
+) -> Reply:
+    sampling = player.sampling
+    parameters: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": max(min(sampling.max_tokens, room), 1),
+        "seed": seed,
+    }
+    if sampling.presence_penalty:
+        parameters["presence_penalty"] = sampling.presence_penalty
+    if sampling.top_k is not None:
+        parameters["top_k"] = sampling.top_k
+    if forced and player.tools:
+        parameters["tool_choice"] = "none"
+    return await player.chat.ask(fragments, parameters, tools=player.tools, request_id=request_id(key, turn))
+
+
+async def _run_calls(calls: Sequence[ToolCall], dock: ToolLayer, context: CallContext) -> list[ToolResult]:
+    """The results of all calls, in their order; the first fault cancels the rest."""
+    if len(calls) == 1:
+        return [await _run_call(0, calls[0], dock, context)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_run_call(n, call, dock, context)) for n, call in enumerate(calls)]
+    except* Fault as faults:
+        raise faults.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _run_call(place: int, call: ToolCall, dock: ToolLayer, context: CallContext) -> ToolResult:
+    if call.problem is not None:
+        return ToolResult(call.problem, ErrorClass.CALL)
+    if place >= _MOST_CALLS:
+        return ToolResult(f"Too many calls in one step: at most {_MOST_CALLS} are made.", ErrorClass.CALL)
+    return await dock.call(call, context)
+
+
+def _finished(key: Key, talk: Conversation) -> Trajectory:
+    """The trajectory whose last turn called no tool, or was forced."""
+    last = talk.turns[-1]
+    content = last.reply.get("content")
+    response = content if isinstance(content, str) else ""
+    answer = extract_answer(response if last.limit is None else str(last.messages[-1]["content"]))
+    ending = last.limit or (Ending.NO_ANSWER if answer is None else Ending.ANSWERED)
+    return Trajectory(key, talk.opening, tuple(talk.turns), ending, answer, response, last.limit is not None)
+
+
+def call_seed(seed: int, key: Key, turn: int) -> int:
+    """The sampling seed of one call, derived from the run's seed, the task, the attempt and the turn."""
+    text = f"{seed}/{key.benchmark}/{key.task}/{key.attempt}/{turn}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) & 0x7FFF_FFFF
+
+
+def request_id(key: Key, turn: int) -> str:
+    """What goes into ``X-Request-Id``: the same for every try of one turn, plain ASCII whatever the task's id is."""
+    return f"{hashlib.sha256(str(key).encode()).hexdigest()[:16]}-{key.attempt}-{turn}"

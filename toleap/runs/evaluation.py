@@ -1,0 +1,123 @@
+"""One attempt from its task to its verdict: opening messages, loop, scorer, store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from toleap.agent.conversation import Conversation
+from toleap.agent.loop import Player, run_attempt
+from toleap.errors import StoreFault
+from toleap.runs.progress import Progress
+from toleap.runs.store import Store
+from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
+
+_log = logging.getLogger(__name__)
+
+
+class Tools(Protocol):
+    """What an evaluation needs of the dock."""
+
+    async def call(self, call: ToolCall, context: CallContext) -> ToolResult:
+        """Make one call."""
+
+    async def release(self, context: CallContext) -> None:
+        """End the trajectory's sessions."""
+
+
+class Scorer(Protocol):
+    """From an answer to a verdict."""
+
+    def score(self, task: Task, answer: str | None, response: str) -> Verdict:
+        """The verdict on one attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A benchmark ready to be played: its tasks by id, how a task is put to the model, and who scores it."""
+
+    tasks: Mapping[str, Task]
+    prompt: Callable[[Task], str]
+    scorer: Scorer
+    corpus: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Plays attempts of one run. ``replayed`` names the tools whose sessions are rebuilt when one is continued."""
+
+    run: str
+    benchmarks: Mapping[str, Prepared]
+    player: Player
+    dock: Tools
+    store: Store
+    progress: Progress
+    system: str
+    policy: Mapping[str, Any]
+    replayed: frozenset[str] = frozenset()
+
+    async def play(self, key: Key) -> None:
+        """Play one attempt from where it stopped, score it and store both.
+
+        Raises:
+            Fault: the attempt stays owed.
+        """
+        benchmark = self.benchmarks[key.benchmark]
+        task = benchmark.tasks[key.task]
+        context = self._context(key, task, benchmark)
+        try:
+            talk = await self._continued(key, self._opening(task, benchmark), context)
+            trajectory = await run_attempt(
+                key, talk, player=self.player, dock=self.dock, context=context, save=self._save
+            )
+        finally:
+            await self.dock.release(context)
+        await self._end(trajectory, benchmark.scorer.score(task, trajectory.answer, trajectory.response))
+
+    async def score_missing(self, scorers: Mapping[str, str]) -> None:
+        """Judge attempts that ended without a verdict of the benchmark's present scorer (name → fingerprint)."""
+        for name, fingerprint in scorers.items():
+            benchmark = self.benchmarks[name]
+            for key, answer, response in self.store.without_verdict(name, fingerprint):
+                if key.task in benchmark.tasks:
+                    verdict = benchmark.scorer.score(benchmark.tasks[key.task], answer, response)
+                    await self.store.put_verdict(key, verdict)
+
+    async def _continued(self, key: Key, opening: Sequence[Message], context: CallContext) -> Conversation:
+        try:
+            before = self.store.trajectory_so_far(key)
+        except StoreFault as torn:
+            _log.warning("%s begins anew: %s", key, torn)
+            before = None
+        if before is None or before[0] != tuple(opening):
+            await self.store.begin(key, opening)
+            return Conversation(opening)
+        await self._rebuild(before[1], context)
+        return Conversation(*before)
+
+    async def _rebuild(self, turns: Sequence[Turn], context: CallContext) -> None:
+        """Make the calls to stateful tools again, so that an interpreter's variables are what the model expects."""
+        for turn in turns:
+            for call in turn.calls:
+                if call.name in self.replayed and call.problem is None:
+                    await self.dock.call(call, context)
+
+    async def _save(self, key: Key, turn: Turn) -> None:
+        await self.store.put_turn(key, turn)
+        self.progress.turn(turn)
+
+    async def _end(self, trajectory: Trajectory, verdict: Verdict) -> None:
+        await self.store.end(trajectory, verdict)
+        self.progress.ended(trajectory, verdict)
+
+    def _opening(self, task: Task, benchmark: Prepared) -> tuple[Message, ...]:
+        return (
+            {"role": "system", "content": self.system},
+            {"role": "user", "content": benchmark.prompt(task)},
+        )
+
+    def _context(self, key: Key, task: Task, benchmark: Prepared) -> CallContext:
+        files = {attachment.name: str(attachment.path) for attachment in task.attachments}
+        return CallContext(self.run, *key, corpus=benchmark.corpus, files=files, policy=self.policy)

@@ -1,0 +1,82 @@
+"""Plays what is owed, a bounded number at once, and decides what a failure of ours does to an attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from toleap.errors import Fault, ServerFault, StoreFault
+from toleap.runs.progress import Progress
+from toleap.runs.store import Owed
+from toleap.types import Key
+
+_log = logging.getLogger(__name__)
+
+Play = Callable[[Key], Awaitable[None]]
+NoteFault = Callable[[Key, str, bool], Awaitable[None]]
+"""Called with the attempt, the reason, and whether it is quarantined now."""
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Plays attempts in the order given; ``stop`` ends it early and leaves the rest owed.
+
+    ``fault_limit`` faults quarantine an attempt. A fatal server fault, or a store that cannot be written, stops the
+    whole run: no other attempt would fare better.
+    """
+
+    play: Play
+    note_fault: NoteFault
+    progress: Progress
+    max_in_flight: int
+    fault_limit: int
+    halted: str | None = None
+    """Why the run was stopped before everything was played; None where it was not."""
+    _waiting: deque[Owed] = field(default_factory=deque)
+    _workers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def run(self, owed: Sequence[Owed]) -> None:
+        """Play every owed attempt until each has ended or is quarantined, or the run is stopped."""
+        self._waiting.extend(owed)
+        workers = min(self.max_in_flight, len(owed))
+        self._workers = [asyncio.create_task(self._work()) for _ in range(workers)]
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._workers)
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def stop(self, reason: str) -> None:
+        """Stop at once: what is in flight stays owed at its last durable turn."""
+        if self.halted is None:
+            self.halted = reason
+        for worker in self._workers:
+            worker.cancel()
+
+    async def _work(self) -> None:
+        while self._waiting and self.halted is None:
+            item = self._waiting.popleft()
+            self.progress.in_flight += 1
+            try:
+                await self.play(item.key)
+            except (ServerFault, StoreFault) as fault:
+                await self._failed(item, str(fault), hopeless=isinstance(fault, StoreFault) or fault.fatal)
+            except Fault as fault:
+                await self._failed(item, str(fault))
+            except Exception as bug:  # noqa: BLE001 - our bug is never the model's failure: the attempt is owed
+                _log.exception("%s: a bug of ours", item.key)
+                await self._failed(item, f"our bug: {type(bug).__name__}: {bug}")
+            finally:
+                self.progress.in_flight -= 1
+
+    async def _failed(self, item: Owed, reason: str, *, hopeless: bool = False) -> None:
+        if hopeless:
+            self.stop(reason)
+            return
+        self.progress.faults += 1
+        quarantine = item.faults + 1 >= self.fault_limit
+        await self.note_fault(item.key, reason, quarantine)
+        if not quarantine:
+            self._waiting.append(Owed(item.key, item.faults + 1))
