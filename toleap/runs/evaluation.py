@@ -76,15 +76,6 @@ class Evaluation:
             await self.dock.release(context)
         await self._end(trajectory, benchmark.scorer.score(task, trajectory.answer, trajectory.response))
 
-    async def score_missing(self, scorers: Mapping[str, str]) -> None:
-        """Judge attempts that ended without a verdict of the benchmark's present scorer (name → fingerprint)."""
-        for name, fingerprint in scorers.items():
-            benchmark = self.benchmarks[name]
-            for key, answer, response in self.store.without_verdict(name, fingerprint):
-                if key.task in benchmark.tasks:
-                    verdict = benchmark.scorer.score(benchmark.tasks[key.task], answer, response)
-                    await self.store.put_verdict(key, verdict)
-
     async def _continued(self, key: Key, opening: Sequence[Message], context: CallContext) -> Conversation:
         try:
             before = self.store.trajectory_so_far(key)
@@ -121,3 +112,10 @@ class Evaluation:
     def _context(self, key: Key, task: Task, benchmark: Prepared) -> CallContext:
         files = {attachment.name: str(attachment.path) for attachment in task.attachments}
         return CallContext(self.run, *key, corpus=benchmark.corpus, files=files, policy=self.policy)
+
+
+async def score_missing(store: Store, name: str, benchmark: Prepared, fingerprint: str) -> None:
+    """Score the attempts that ended without a verdict of the benchmark's present scorer."""
+    for key, answer, response in store.without_verdict(name, fingerprint):
+        if key.task in benchmark.tasks:
+            await store.put_verdict(key, benchmark.scorer.score(benchmark.tasks[key.task], answer, response))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -44,9 +43,9 @@ class Scheduler:
         self._waiting.extend(owed)
         workers = min(self.max_in_flight, len(owed))
         self._workers = [asyncio.create_task(self._work()) for _ in range(workers)]
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._workers)
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        for ended in await asyncio.gather(*self._workers, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
     def stop(self, reason: str) -> None:
         """Stop at once: what is in flight stays owed at its last durable turn."""

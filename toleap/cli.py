@@ -1,0 +1,204 @@
+"""The commands. Nothing heavy is imported until a command needs it, so that ``toleap --help`` is instant.
+
+Exit codes: 0 complete, 1 something is owed, unscored or failed, 2 the command cannot be carried out as given.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import toleap
+from toleap.errors import ToleapError, UsageError
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+_RESULTS = click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the runs."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(toleap.__version__, prog_name="toleap")
+def app() -> None:
+    """Measure how well a language-model agent answers deep-research questions.
+
+    \b
+    Examples:
+      toleap run atoll --limit 6 --k 2          a small real model on the embedded benchmark
+      toleap run gaia frames --model PATH       your model, served here
+      toleap run --all --base-url http://HOST:8000/v1
+      toleap table                              what the runs in results/ gave
+    """
+
+
+@app.command("list")
+@click.argument("what", type=click.Choice(["benchmarks", "tools", "models"]), default="benchmarks")
+@_JSON
+def list_(what: str, as_json: bool) -> None:
+    """List the benchmarks (or tools, or model profiles) that can be named here.
+
+    \b
+    Examples:
+      toleap list
+      toleap list tools --json
+    """
+    from toleap.commands import listing
+
+    listing.show(what, as_json=as_json)
+
+
+@app.command()
+@click.argument("benchmarks", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every benchmark that is ready; the others are listed.")
+@click.option("--model", help="Built-in name, model folder, hub id, or scripted:POLICY.")
+@click.option("--base-url", help="Use a running ChatCompletions server, e.g. http://127.0.0.1:8000/v1.")
+@click.option("--k", type=int, help="Attempts at every task.  [default: 8, or the preset's]")
+@click.option("--limit", type=int, help="Only the first N tasks of each benchmark.")
+@click.option("--web", help="Where search and pages come from: corpus:PATH (JSONL of url, title, text).")
+@click.option("--max-in-flight", type=int, help="Attempts running at once.  [default: 64]")
+@click.option("--preset", help="Settings of a published system: agentcpm.")
+@click.option("--config", type=click.Path(path_type=Path), help="A TOML file of settings.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. agent.max_turns=20.")
+@click.option("--run", "run_name", help="Name of the run.  [default: model and fingerprint]")
+@click.option("--reference", is_flag=True, help="Also play the benchmark's scripted reference, as a yardstick row.")
+@click.option("--retry-quarantined", is_flag=True, help="Run attempts again that were set aside after faults of ours.")
+@click.option("--trust", is_flag=True, help="Let Python in benchmark and tool folders that are not shipped run.")
+@click.option("--missing", type=click.Choice(["report", "wrong"]), default="report", show_default=True)
+@_RESULTS
+@_JSON
+def run(**options: Any) -> None:
+    """Run k attempts at every task of one or more benchmarks, and print the table.
+
+    The same command again continues: inside an attempt, at the turn where it stopped. A larger --k or --limit adds
+    to the run. Exit code 0 when everything is scored, 1 when something is owed or unscored, 2 when it cannot start.
+
+    \b
+    Examples:
+      toleap run atoll --limit 6 --k 2
+      toleap run atoll --model scripted:oracle
+      toleap run xbench --model smollm2-135m --web corpus:pages.jsonl --limit 3 --k 2
+      toleap run atoll --set benchmark.atoll.tasks=300 --set agent.max_turns=8
+      toleap run --all --preset agentcpm --base-url http://127.0.0.1:8000/v1
+    """
+    from toleap.commands import running
+
+    sys.exit(running.run(options))
+
+
+@app.command()
+@click.argument("model", required=False)
+@click.option("--scripted", metavar="POLICY", help="Play a policy: oracle, guesser, turns:PATH, run:NAME, BENCHMARK/POLICY.")
+@click.option("--port", type=int, default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--latency-ms", type=float, default=0.0, show_default=True, help="Scripted: time of every answer.")
+@click.option("--context", type=int, help="Context length in tokens.  [default: the profile's]")
+@_JSON
+def serve(**options: Any) -> None:
+    """Serve a model (or a scripted policy) in the foreground, until Ctrl-C.
+
+    \b
+    Examples:
+      toleap serve smollm2-135m
+      toleap serve --scripted oracle --port 8001
+    """
+    from toleap.commands import serving
+
+    sys.exit(serving.serve(options))
+
+
+@app.command()
+@click.argument("runs", nargs=-1)
+@click.option("--missing", type=click.Choice(["report", "wrong"]), default="report", show_default=True,
+              help="wrong: count what is missing as wrong, and say so.")  # fmt: skip
+@click.option("--published", is_flag=True, help="Also show published results of the same benchmarks.")
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@_RESULTS
+@_JSON
+def table(**options: Any) -> None:
+    """Print the result table of some runs (by name or folder), or of every run.
+
+    \b
+    Examples:
+      toleap table
+      toleap table smollm2-135m-1a2b3c4d --json
+    """
+    from toleap.commands import tables
+
+    sys.exit(tables.table(options))
+
+
+@app.group()
+def data() -> None:
+    """Bring in the data of benchmarks that cannot be shipped, and see what is ready."""
+
+
+@data.command("import")
+@click.argument("name")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--trust", is_flag=True, help="Let Python in benchmark folders that are not shipped run.")
+@_JSON
+def import_(name: str, path: Path, trust: bool, as_json: bool) -> None:
+    """Check the official file of a benchmark and keep it in the cache.
+
+    \b
+    Example:
+      toleap data import xbench DeepSearch-2505.csv
+    """
+    from toleap.commands import listing
+
+    listing.import_data(name, path, trust=trust, as_json=as_json)
+
+
+@data.command()
+@click.argument("names", nargs=-1)
+@click.option("--trust", is_flag=True, help="Let Python in benchmark folders that are not shipped run.")
+@_JSON
+def status(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
+    """Which benchmarks are ready, and what to type for the others.
+
+    \b
+    Example:
+      toleap data status
+    """
+    from toleap.commands import listing
+
+    sys.exit(listing.status(names, trust=trust, as_json=as_json))
+
+
+@app.command()
+@click.option("--server", type=click.Choice(["auto", "cpu", "cuda", "none"]), default="auto", show_default=True,
+              help="Which build of vLLM the model server gets.")  # fmt: skip
+@click.option("--sandbox/--no-sandbox", default=True, show_default=True, help="The sandbox's Python for execute_code.")
+def setup(server: str, sandbox: bool) -> None:
+    """Make the model server's and the sandbox's environments, through uv. Doing it again costs nothing.
+
+    \b
+    Example:
+      toleap setup --server cpu
+    """
+    from toleap.commands import setting_up
+
+    sys.exit(setting_up.setup(server, sandbox=sandbox))
+
+
+def main() -> None:
+    """The program: a user's mistake is one line on stderr and exit code 2, a failure of ours is exit code 1."""
+    try:
+        app.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as mistake:
+        mistake.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except UsageError as mistake:
+        click.echo(f"error: {mistake}", err=True)
+        sys.exit(2)
+    except ToleapError as failure:
+        click.echo(f"failed: {failure}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,98 @@
+"""``toleap run``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from toleap.config import parse_set
+from toleap.report.export import export
+from toleap.report.render import print_table
+from toleap.report.tables import build_table, is_complete
+from toleap.runs.plan import Plan, Request, make_plan, with_model
+from toleap.runs.run import Announcement, Outcome, execute
+
+_FLAGS = {
+    "model": "model",
+    "web": "web",
+    "base_url": "operation.base_url",
+    "max_in_flight": "operation.max_in_flight",
+}
+
+
+def run(options: Mapping[str, Any]) -> int:
+    """Carry out ``toleap run``; returns the exit code."""
+    said = Console(stderr=True, highlight=False)
+    request = _request(options)
+    plan = make_plan(request, lambda line: said.print(line, markup=False))
+    outcomes = [_play(item, said, options) for item in (*_references(plan, request, options), plan)]
+    table = build_table([outcome.result for outcome in outcomes], missing=options["missing"])
+    for outcome in outcomes:
+        export(build_table([outcome.result], missing=options["missing"]), outcome.folder)
+    if options["as_json"]:
+        document = {**table.to_dict(), "halted": outcomes[-1].halted, "folder": str(outcomes[-1].folder)}
+        print(json.dumps(document, ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        print_table(table, Console())
+    for outcome in outcomes:
+        if outcome.halted:
+            said.print(f"stopped: {outcome.halted}", markup=False, style="bold red")
+    complete = is_complete(table) and not plan.skipped and not any(outcome.halted for outcome in outcomes)
+    return 0 if complete else 1
+
+
+def _play(plan: Plan, said: Console, options: Mapping[str, Any]) -> Outcome:
+    def announce(announcement: Announcement) -> None:
+        _announce(announcement, said)
+
+    return asyncio.run(execute(plan, said, announce, retry_quarantined=options["retry_quarantined"]))
+
+
+def _request(options: Mapping[str, Any]) -> Request:
+    layer = parse_set(options["sets"])
+    layer |= {key: options[flag] for flag, key in _FLAGS.items() if options[flag] is not None}
+    if options["trust"]:
+        layer["operation.trust"] = True
+    return Request(
+        names=options["benchmarks"],
+        everything=options["everything"],
+        k=options["k"],
+        limit=options["limit"],
+        run=options["run_name"],
+        results=options["results"],
+        preset=options["preset"],
+        file=options["config"],
+        layer=layer,
+    )
+
+
+def _references(plan: Plan, request: Request, options: Mapping[str, Any]) -> list[Plan]:
+    """Plans that play each benchmark's scripted reference over the same tasks, where ``--reference`` asks for it."""
+    if not options["reference"] or plan.model.policy is not None:
+        return []
+    names = [(item.benchmark.name, item.benchmark.reference) for item in plan.benchmarks]
+    return [
+        make_plan(with_model(request, f"scripted:{name}/{policy}", name), lambda _line: None)
+        for name, policy in names
+        if policy
+    ]
+
+
+def _announce(about: Announcement, said: Console) -> None:
+    benchmarks = ", ".join(f"{name} ({tasks})" for name, tasks in about.benchmarks.items())
+    lines = [
+        f"run      {about.run} → {about.folder}",
+        f"plan     {benchmarks} × k {about.k} = {about.attempts} attempts, {about.owed} to run now",
+        f"model    {about.model}, {about.server}",
+        f"tools    {', '.join(about.tools)}",
+        f"web      {'; '.join(f'{name}: {web}' for name, web in about.web.items())}",
+        f"tokens   at most {about.most_tokens:,} written by the model",
+        *(f"skipped  {name}: {why}" for name, why in about.skipped.items()),
+    ]
+    said.print("\n".join(lines), markup=False)
+
+

@@ -1,0 +1,93 @@
+"""Which model a run plays, and whether it is a served one, a running server's, or a scripted policy."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from toleap.config import Operation
+from toleap.errors import UsageError
+from toleap.serving.builtin import ModelSource, resolve_model
+
+RESEARCH_MODEL = "openbmb/AgentCPM-Explore"
+"""The default model of benchmarks that name none."""
+UNVERIFIED = "unverified"
+"""The digest of a model whose weights we have not seen."""
+_SCRIPTED = "scripted:"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The model of a run. Exactly one of ``source``, ``policy`` and ``base_url`` is set."""
+
+    label: str
+    digest: str
+    source: ModelSource | None = None
+    policy: str | None = None
+    base_url: str | None = None
+
+    @property
+    def profile(self) -> str:
+        """What the model's profile is looked up by."""
+        return self.label
+
+    @property
+    def where(self) -> str:
+        """How the model is reached, for people."""
+        if self.base_url:
+            return f"running at {self.base_url}"
+        if self.policy:
+            return "scripted server, a process of this run"
+        return "vLLM, started by this run"
+
+
+def choose_model(
+    named: str | None, defaults: Sequence[str | None], operation: Operation, log: Callable[[str], None]
+) -> ModelChoice:
+    """The model named, or the default: the one that all benchmarks of the run name, else the research model.
+
+    Raises:
+        UsageError: the model cannot be served here, or the running server does not have it.
+    """
+    if operation.base_url is not None:
+        label = _served(operation.base_url, named, os.environ.get(operation.api_key_env))
+        return ModelChoice(label, UNVERIFIED, base_url=operation.base_url)
+    wanted = named or _default(defaults)
+    if wanted.startswith(_SCRIPTED):
+        return ModelChoice(wanted, wanted, policy=wanted.removeprefix(_SCRIPTED))
+    source = resolve_model(wanted, log=log)
+    return ModelChoice(source.name, source.digest or UNVERIFIED, source=source)
+
+
+def _default(defaults: Sequence[str | None]) -> str:
+    different = set(defaults)
+    only = different.pop() if len(different) == 1 else None
+    return only or RESEARCH_MODEL
+
+
+def _served(base_url: str, named: str | None, api_key: str | None) -> str:
+    """The model to ask a running server for: the one named if it has it, or the only one it has."""
+    request = urllib.request.Request(f"{base_url.rstrip('/')}/models")
+    if not request.full_url.startswith(("http://", "https://")):
+        raise UsageError(f"--base-url {base_url}: write http://HOST:PORT/v1")
+    if api_key:
+        request.add_header("Authorization", f"Bearer {api_key}")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            listed = [str(item["id"]) for item in json.load(answer)["data"]]
+    except urllib.error.HTTPError as error:
+        if named and error.code in {404, 405}:
+            return named
+        raise UsageError(f"{request.full_url}: HTTP {error.code}; check --base-url and the API key") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"no ChatCompletions server answers at {request.full_url}: {error}") from error
+    if named is None and len(listed) == 1:
+        return listed[0]
+    if named is None or named not in listed:
+        asked = f"has no model {named!r}" if named else "has several models"
+        raise UsageError(f"{base_url} {asked}: give --model one of {', '.join(listed[:20]) or '(none)'}")
+    return named

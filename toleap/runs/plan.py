@@ -1,0 +1,220 @@
+"""What a run is going to do, settled and checked before anything starts or is written."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from toleap import benchmark as benchmarks
+from toleap import config as settings
+from toleap.agent.prompts import prompt
+from toleap.benchmark import Benchmark
+from toleap.chat.profiles import profile_for
+from toleap.data.corpus import open_corpus
+from toleap.errors import UsageError
+from toleap.folders import find_all
+from toleap.runs.models import ModelChoice, choose_model
+from toleap.scoring.scorers import Scorer, scorer_for
+from toleap.types import Task
+
+_WEB_CHOICES = (
+    "--web corpus:PATH (a JSONL file of url, title, text), or a benchmark that brings its own pages, such as atoll"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for. ``layer`` holds flat settings from flags and ``--set``, the strongest ones."""
+
+    names: tuple[str, ...] = ()
+    everything: bool = False
+    k: int | None = None
+    limit: int | None = None
+    run: str | None = None
+    results: Path = Path("results")
+    preset: str | None = None
+    file: Path | None = None
+    layer: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBenchmark:
+    """One benchmark of a run: which of its tasks, over which pages, scored by whom."""
+
+    benchmark: Benchmark
+    tasks: tuple[Task, ...]
+    scorer: Scorer
+    corpus: str | None
+    web: str
+    """What ``search`` and ``fetch_url`` answer from, as a fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A benchmark that ``--all`` leaves out, why, and what to type."""
+
+    name: str
+    reason: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run, ready to start."""
+
+    config: settings.RunConfig
+    operation: settings.Operation
+    model: ModelChoice
+    benchmarks: tuple[PlannedBenchmark, ...]
+    skipped: tuple[Skipped, ...]
+    k: int
+    results: Path
+    named: str | None
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts are planned, those that may be done already included."""
+        return self.k * sum(len(item.tasks) for item in self.benchmarks)
+
+    @property
+    def most_tokens(self) -> int:
+        """An upper bound of the tokens that the model can write in this run."""
+        agent, sampling = self.config.agent, self.config.sampling
+        each = min((agent.max_turns + 1) * sampling.max_tokens, (agent.max_turns + 1) * agent.context)
+        if agent.max_total_tokens is not None:
+            each = min(each, agent.max_total_tokens + 2 * sampling.max_tokens)
+        return self.attempts * min(each, agent.context + sampling.max_tokens)
+
+
+def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
+    """Check everything that can be checked without starting a server. ``log`` gets a line for each long step.
+
+    Raises:
+        UsageError: an unknown benchmark or setting, data or pages that are missing, a model that cannot be served.
+    """
+    preset = _preset(request.preset)
+    preset_k = preset.pop("k", 8)
+    k = preset_k if request.k is None else request.k
+    for flag, value in (("--k", k), ("--limit", request.limit)):
+        if value is not None and value < 1:
+            raise UsageError(f"{flag} {value}: give a number from 1 up")
+    layers = [settings.read_file(request.file) if request.file else {}, preset, request.layer]
+    options, operation = settings.build(layers)
+    names, skipped = _choose(request, options, operation)
+    loaded = [_load(name, options, operation) for name in names]
+    planned = tuple(_planned(item, options, request.limit) for item in loaded)
+    named = next((layer["model"] for layer in reversed(layers) if "model" in layer), None)
+    model = choose_model(named, [item.spec.model for item in loaded], operation, log)
+    profile = profile_for(model.profile).settings()
+    if "agent.context" in preset:
+        preset["agent.context"] = min(preset["agent.context"], profile["agent.context"])
+    config, operation = settings.build([profile, *layers, {"model": model.label}])
+    return Plan(config, operation, model, planned, skipped, k, request.results, request.run)
+
+
+def with_model(request: Request, model: str, benchmark: str) -> Request:
+    """The same request for one benchmark and another model, under the default name."""
+    layer = {key: value for key, value in request.layer.items() if key not in {"operation.base_url", "model"}}
+    return replace(request, names=(benchmark,), everything=False, run=None, layer={**layer, "model": model})
+
+
+def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Everything run-wide that can change a score, flat: what the fingerprint is made of."""
+    flat = plan.config.flat()
+    texts = {"prompt.system": prompt(plan.config.agent.prompt), "prompt.forced": prompt("forced")}
+    shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
+    return {
+        **flat,
+        "model.digest": plan.model.digest,
+        **{key: _short(text.encode()) for key, text in texts.items()},
+        "dock.schemas": _short(shown),
+    }
+
+
+def run_name(plan: Plan, fingerprint: str) -> str:
+    """The run's folder: as named by the user, or the model and the fingerprint."""
+    if plan.named is None:
+        return f"{_slug(plan.model.label)}-{fingerprint}"
+    if plan.named != _slug(plan.named):
+        raise UsageError(f"--run {plan.named!r}: use letters, digits, '.', '_' and '-' only")
+    return plan.named
+
+
+def revision(item: PlannedBenchmark) -> str:
+    """Fingerprint of a benchmark's data, prompt, scoring and pages within this run."""
+    return f"{item.benchmark.revision}-{item.web}"
+
+
+def _choose(
+    request: Request, config: settings.RunConfig, operation: settings.Operation
+) -> tuple[list[str], tuple[Skipped, ...]]:
+    if request.everything == bool(request.names):
+        raise UsageError("name one or more benchmarks, or --all (toleap list shows them)")
+    if not request.everything:
+        return list(dict.fromkeys(request.names)), ()
+    chosen: list[str] = []
+    skipped: list[Skipped] = []
+    for name in find_all("benchmarks"):
+        item = _load(name, config, operation)
+        ready = item.ready()
+        if not ready:
+            skipped.append(Skipped(name, ready.missing, ready.command))
+        elif item.spec.web.corpus is None and config.web is None:
+            skipped.append(Skipped(name, "it needs pages to search", f"toleap run {name} --web corpus:PATH"))
+        else:
+            chosen.append(name)
+    if not chosen:
+        raise UsageError("no benchmark is ready: toleap data status says what each one needs")
+    return chosen, tuple(skipped)
+
+
+def _load(name: str, config: settings.RunConfig, operation: settings.Operation) -> Benchmark:
+    return benchmarks.load(name, trust=operation.trust, options=config.benchmark.get(name))
+
+
+def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None) -> PlannedBenchmark:
+    ready = item.ready()
+    if not ready:
+        raise UsageError(f"{item.name}: {ready.missing}; type: {ready.command}")
+    corpus = _corpus(item, config.web)
+    web = open_corpus(corpus).digest[:16]
+    tasks = item.tasks()[:limit]
+    scorer = scorer_for(item.score.by, where=f"{item.folder / 'benchmark.toml'}: score.by")
+    return PlannedBenchmark(item, tasks, scorer, str(corpus), web)
+
+
+def _corpus(item: Benchmark, web: str | None) -> Path:
+    if web is None:
+        own = item.corpus
+        if own is None:
+            raise UsageError(f"{item.name} has no pages of its own and no web source is configured: {_WEB_CHOICES}")
+        return own
+    kind, colon, place = web.partition(":")
+    if kind != "corpus" or not colon or not place:
+        raise UsageError(f"--web {web!r}: not a web source; choose {_WEB_CHOICES}")
+    path = Path(place).expanduser()
+    if not path.is_file():
+        raise UsageError(f"--web {web}: there is no file {path}")
+    return path.absolute()
+
+
+def _preset(name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    if name not in settings.PRESETS:
+        raise UsageError(f"unknown preset {name!r}: there are {', '.join(settings.PRESETS)}")
+    return dict(settings.PRESETS[name])
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "run"

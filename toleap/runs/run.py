@@ -1,0 +1,283 @@
+"""One run from its plan to its result: tools, store, model server, scheduler, scores."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from rich.console import Console
+
+import toleap
+from toleap.agent.loop import Player
+from toleap.agent.prompts import prompt
+from toleap.chat.client import Chat
+from toleap.chat.dialects import dialect_for
+from toleap.config import differing, fingerprint
+from toleap.data.cache import writing
+from toleap.dock.dock import Dock
+from toleap.errors import ServerFault, UsageError
+from toleap.runs.evaluation import Evaluation, Prepared, score_missing
+from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
+from toleap.runs.progress import Progress, shown
+from toleap.runs.scheduler import Scheduler
+from toleap.runs.store import DATABASE, Owed, Planned, Store, read_run
+from toleap.serving.scripted_process import ScriptedProcess
+from toleap.serving.vllm import VllmServer
+from toleap.types import Key, RunResult
+
+INTERRUPTED = "interrupted; the same command continues where it stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run. ``halted`` says why it stopped before everything was played, None where it did not."""
+
+    result: RunResult
+    folder: Path
+    halted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A run that is about to start, for people and ``--json``."""
+
+    run: str
+    folder: str
+    model: str
+    server: str
+    benchmarks: dict[str, str]
+    k: int
+    attempts: int
+    owed: int
+    tools: tuple[str, ...]
+    web: dict[str, str]
+    most_tokens: int
+    skipped: dict[str, str]
+
+
+async def execute(
+    plan: Plan, console: Console, announce: Callable[[Announcement], None], *, retry_quarantined: bool = False
+) -> Outcome:
+    """Run a plan to its end, or until it is interrupted.
+
+    Raises:
+        UsageError: the tools cannot work here, or the run was made with other settings. Nothing was written.
+        ServerFault: the model server did not start.
+    """
+    names = [item.benchmark.name for item in plan.benchmarks]
+    async with Dock(plan.config.dock.tools, trust=plan.operation.trust, deadline=plan.config.dock.deadline) as dock:
+        settings = identity(plan, dock.schemas())
+        name = run_name(plan, fingerprint(settings))
+        folder = plan.results / name
+        _check_same(folder, settings, plan)
+        with Store(folder) as store:
+            await _write_plan(store, plan, settings)
+            owed = store.owed(names, with_quarantined=retry_quarantined)
+            announce(_announcement(plan, name, folder, len(owed)))
+            prepared = {item.benchmark.name: _prepared(item) for item in plan.benchmarks}
+            halted = await _Playing(plan, name, prepared, store, dock, console).play(owed) if owed else None
+            for item in plan.benchmarks:
+                await score_missing(
+                    store, item.benchmark.name, prepared[item.benchmark.name], item.scorer.fingerprint
+                )
+            return Outcome(store.result(), folder, halted)
+
+
+@dataclass(slots=True)
+class _Playing:
+    """The part of a run that needs a model server."""
+
+    plan: Plan
+    name: str
+    prepared: Mapping[str, Prepared]
+    store: Store
+    dock: Dock
+    console: Console
+
+    async def play(self, owed: list[Owed]) -> str | None:
+        """Play what is owed; returns why it stopped early, or None."""
+        operation = self.plan.operation
+        progress = Progress(planned=len(owed))
+        with _interrupts() as interrupts:
+            try:
+                async with self._endpoint() as (base_url, closed), self._chat(base_url) as chat:
+                    evaluation = self._evaluation(chat, progress)
+                    scheduler = Scheduler(
+                        evaluation.play, self._note_fault, progress, operation.max_in_flight, operation.fault_limit
+                    )
+                    interrupts.stop = scheduler.stop
+                    async with shown(progress, self.console), _watching(closed, scheduler):
+                        await scheduler.run(owed)
+                    return scheduler.halted
+            except asyncio.CancelledError:
+                if not interrupts.seen:
+                    raise
+                return INTERRUPTED
+
+    async def _note_fault(self, key: Key, reason: str, quarantine: bool) -> None:
+        await self.store.fault(key, reason, quarantine=quarantine)
+
+    @contextlib.asynccontextmanager
+    async def _endpoint(self) -> AsyncIterator[tuple[str, Callable[[], Awaitable[ServerFault]] | None]]:
+        """The model's base URL, and what waits for the end of a server of ours."""
+        model, server = self.plan.model, None
+        if model.policy is not None:
+            server = ScriptedProcess(model.policy)
+        elif model.source is not None:
+            server = VllmServer(model.source, context=self.plan.config.agent.context, progress=self._log)
+        if server is None:
+            yield str(model.base_url), None
+            return
+        async with server:
+            yield server.base_url, server.wait_closed
+
+    def _log(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False)
+
+    def _chat(self, base_url: str) -> Chat:
+        model, operation = self.plan.model, self.plan.operation
+        return Chat(
+            base_url,
+            model.label,
+            api_key=os.environ.get(operation.api_key_env) if model.base_url else None,
+            call_seconds=operation.call_seconds,
+            patience=operation.patience,
+        )
+
+    def _evaluation(self, chat: Chat, progress: Progress) -> Evaluation:
+        config, schemas = self.plan.config, self.dock.schemas()
+        dialect = dialect_for(config.agent.dialect)
+        player = Player(
+            chat, dialect, config.sampling, config.agent, dialect.request_tools(schemas), prompt("forced")
+        )
+        return Evaluation(
+            run=self.name,
+            benchmarks=self.prepared,
+            player=player,
+            dock=self.dock,
+            store=self.store,
+            progress=progress,
+            system=dialect.system(prompt(config.agent.prompt), schemas),
+            policy={"results": config.dock.results, "page_chars": config.dock.page_chars},
+        )
+
+
+@contextlib.asynccontextmanager
+async def _watching(closed: Callable[[], Awaitable[ServerFault]] | None, scheduler: Scheduler) -> AsyncIterator[None]:
+    """A server of ours that dies stops the run: what is in flight stays owed."""
+
+    async def watch(wait: Callable[[], Awaitable[ServerFault]]) -> None:
+        scheduler.stop(str(await wait()))
+
+    task = asyncio.create_task(watch(closed)) if closed else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+
+
+@dataclass(slots=True)
+class _Interrupts:
+    """The first Ctrl-C (or TERM) stops in good order, the second at once."""
+
+    task: asyncio.Task[object] | None
+    seen: bool = False
+    stop: Callable[[str], None] | None = None
+
+    def __call__(self) -> None:
+        if self.seen:
+            os._exit(130)
+        self.seen = True
+        if self.stop is not None:
+            self.stop(INTERRUPTED)
+        elif self.task is not None:
+            self.task.cancel()
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[_Interrupts]:
+    handler = _Interrupts(asyncio.current_task())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handler)
+    try:
+        yield handler
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _prepared(item: PlannedBenchmark) -> Prepared:
+    return Prepared({task.id: task for task in item.tasks}, item.benchmark.render_prompt, item.scorer, item.corpus)
+
+
+def _check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
+    """Refuse to continue a run whose stored settings or data are others; says which keys differ."""
+    if not (folder / DATABASE).is_file():
+        return
+    stored = read_run(folder)
+    changed = differing(stored.settings, settings) if stored.settings else []
+    before = {item.name: item.revision for item in stored.benchmarks}
+    for item in plan.benchmarks:
+        name = item.benchmark.name
+        if name in before and before[name] != revision(item):
+            changed.append(f"{name} (data, prompt, scoring or pages): {before[name]} → {revision(item)}")
+    if changed:
+        raise UsageError(f"{folder} was run with other settings; use another --run NAME. {'; '.join(changed)}")
+
+
+async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> None:
+    if store.meta("settings") is None:
+        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        facts = {
+            "model": plan.model.label,
+            "scripted": plan.model.policy is not None,
+            "fingerprint": fingerprint(settings),
+            "created": created,
+            "settings": settings,
+        }
+        await store.set_meta(facts)
+        document = {"toleap": toleap.__version__, "created": created, **plan.config.model_dump(exclude_none=True)}
+        with writing(store.folder / "run.toml") as file:
+            file.write_text(tomli_w.dumps(document), encoding="utf-8")
+    for item in plan.benchmarks:
+        benchmark = item.benchmark
+        planned = Planned(
+            benchmark.name,
+            benchmark.title,
+            len(benchmark.tasks()),
+            revision(item),
+            item.scorer.fingerprint,
+            benchmark.breakdown,
+            item.tasks,
+        )
+        await store.plan(planned, plan.k)
+
+
+def _announcement(plan: Plan, name: str, folder: Path, owed: int) -> Announcement:
+    return Announcement(
+        run=name,
+        folder=str(folder),
+        model=plan.model.label,
+        server=plan.model.where,
+        benchmarks={
+            item.benchmark.name: f"{len(item.tasks)} of {len(item.benchmark.tasks())} tasks"
+            for item in plan.benchmarks
+        },
+        k=plan.k,
+        attempts=plan.attempts,
+        owed=owed,
+        tools=plan.config.dock.tools,
+        web={item.benchmark.name: f"corpus {item.corpus}" for item in plan.benchmarks},
+        most_tokens=plan.most_tokens,
+        skipped={item.name: f"{item.reason}: {item.command}" for item in plan.skipped},
+    )
