@@ -1,0 +1,53 @@
+"""What the dock asks of one tool server, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from toleap.types import CallContext, ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """One tool as its server declares it.
+
+    ``deadline`` is the seconds one call may take, None for the dock's default. ``open_world`` says that its time
+    depends on others (a web site): then a deadline that passes is the world's doing, otherwise it is a fault of ours.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    deadline: float | None = None
+    open_world: bool = True
+
+
+class Backend(Protocol):
+    """One tool server: in this process, or one day a child process or a URL."""
+
+    async def tools(self) -> Sequence[ToolSpec]:
+        """The tools it serves."""
+        ...
+
+    async def probe(self) -> None:
+        """Return if it can work, raise ``ToolFault`` or ``UsageError`` if not."""
+        ...
+
+    async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+        """One call with arguments that fit the schema.
+
+        Raises:
+            ToolFault: the server failed; the attempt is owed.
+            UsageError: a setting in the context cannot be used.
+        """
+        ...
+
+    async def release(self, session: str) -> None:
+        """Forget what is kept for this trajectory."""
+        ...
+
+    async def close(self) -> None:
+        """End what it started."""
+        ...

@@ -1,0 +1,145 @@
+"""Tool folders loaded into this process: the MCP server object is called directly, without a transport.
+
+``MCPServer.call_tool`` with a request context of our own costs 0.02 ms, the in-process ``Client`` 0.16 ms; the tool
+sees the same ``_meta`` either way. What such a tool cannot do is call back to its client (progress, elicitation).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import threading
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, cast
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.types import CallToolResult
+from pydantic import ValidationError
+
+from toleap.dock.backend import ToolSpec
+from toleap.dock.context import META_KEY, to_meta
+from toleap.dock.results import read_result
+from toleap.dock.schema import cleaned
+from toleap.errors import ToleapError, ToolFault, UsageError
+from toleap.folders import Folder
+from toleap.types import CallContext, ErrorClass, ToolResult
+
+_PROTOCOL = "2026-07-28"
+_loading = threading.Lock()
+
+
+class InProcess:
+    """A ``Backend`` over the ``server`` object of a tool folder's ``server.py``."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._name = folder.name
+        self._module = _load(folder)
+        server = getattr(self._module, "server", None)
+        if not isinstance(server, MCPServer):
+            raise UsageError(f"{folder.path / 'server.py'} must define 'server', an MCPServer")
+        self._server: MCPServer[Any] = server
+
+    async def tools(self) -> Sequence[ToolSpec]:
+        specs = []
+        for tool in await self._server.list_tools():
+            mark = (tool.meta or {}).get(META_KEY) or {}
+            hint = tool.annotations.open_world_hint if tool.annotations else None
+            specs.append(
+                ToolSpec(
+                    name=tool.name,
+                    description=inspect.cleandoc(tool.description or ""),
+                    parameters=cleaned(tool.input_schema),
+                    deadline=mark.get("deadline"),
+                    open_world=hint is not False,
+                )
+            )
+        return specs
+
+    async def probe(self) -> None:
+        await self._hook("probe")
+
+    async def release(self, session: str) -> None:
+        await self._hook("release", session)
+
+    async def close(self) -> None:
+        await self._hook("close")
+
+    async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+        request = ServerRequestContext[Any, Any](
+            session=cast(Any, None),
+            lifespan_context={},
+            protocol_version=_PROTOCOL,
+            method="tools/call",
+            meta=cast(Any, {META_KEY: to_meta(context)}),
+        )
+        ctx = Context[Any, Any](request_context=request, mcp_server=self._server)
+        try:
+            result = await self._server.call_tool(name, dict(arguments), ctx)
+        except UnexpectedToolError as error:
+            raise _fault(name, error.__cause__) from error
+        except ToolError as error:
+            return _told(error)
+        if not isinstance(result, CallToolResult):
+            raise ToolFault(f"the tool {name} asks for input, which an agent cannot give")
+        return read_result(result)
+
+    async def _hook(self, name: str, *arguments: str) -> None:
+        hook = cast(Callable[..., Awaitable[None]] | None, getattr(self._module, name, None))
+        if hook is None:
+            return
+        try:
+            await hook(*arguments)
+        except ToleapError:
+            raise
+        except (RuntimeError, OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ToolFault(f"{name}() of the tool {self._name} failed: {_short(error)}") from error
+
+
+def _fault(name: str, cause: BaseException | None) -> ToleapError:
+    """What a crash inside a tool means: what it raised on purpose passes, anything else is our bug."""
+    if isinstance(cause, ToleapError):
+        return cause
+    return ToolFault(f"the tool {name} failed: {_short(cause)}")
+
+
+def _told(error: ToolError) -> ToolResult:
+    """A failure that the tool saw coming (it raised ``ToolError``), or arguments that its own types refuse."""
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        first = cause.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return ToolResult(text=f"The argument {place!r} cannot be used: {first['msg']}.", error=ErrorClass.CALL)
+    return ToolResult(text=str(cause or error), error=ErrorClass.WORLD)
+
+
+def _short(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {error}"[:500] if error is not None else "unknown error"
+
+
+def _load(folder: Folder) -> ModuleType:
+    """The folder's ``server.py`` as a module of its own, loaded once in a process.
+
+    Raises:
+        UsageError: there is none, or it cannot be imported.
+    """
+    path = folder.path.resolve() / "server.py"
+    name = f"toleap_tool_{folder.name}_{zlib.crc32(str(path).encode()):08x}"
+    with _loading:
+        if name in sys.modules:
+            return sys.modules[name]
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise UsageError(f"the tool {folder.name!r} has no {path}")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError, OSError) as error:
+            del sys.modules[name]
+            raise UsageError(f"cannot load {path}: {_short(error)}") from error
+        return module

@@ -1,0 +1,159 @@
+"""The dock: the tools of a run, found, loaded, probed, and called for every trajectory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+from toleap import folders
+from toleap.dock.backend import Backend, ToolSpec
+from toleap.dock.builtin import InProcess
+from toleap.dock.schema import Arguments
+from toleap.errors import ToolFault, UsageError
+from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
+
+TOOL_NAMES = {
+    "visit": "fetch_url",
+    "PythonInterpreter": "execute_code",
+    "python": "execute_code",
+    "parse_file": "read_file",
+}
+"""Names of tools in other tool sets, and ours. Used where the dock has only ours."""
+
+DEADLINE = 60.0
+"""Seconds one call may take, where its tool names no other limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Docked:
+    spec: ToolSpec
+    backend: Backend
+    arguments: Arguments
+    deadline: float
+
+
+class Dock:
+    """The tools of a run. Use it as an async context manager.
+
+    A call passes, in this order: arguments brought into shape, checked against the schema, the deadline, the tool,
+    its result read into one ``ToolResult``. What the model did wrong and what the world did not give are results;
+    what is broken on our side is a ``ToolFault``; a call that is cancelled stays cancelled.
+
+    A deadline that passes is the world's where the tool says that it depends on others (MCP's ``openWorldHint``, as
+    ``fetch_url`` does), since a page that never ends is a fact about the page. A tool that says it does not depend on
+    anybody has hung by our fault.
+
+    Args:
+        tools: names of tool folders, in the order in which they are shown to the model.
+        trust: run the Python of tool folders that are not shipped.
+        deadline: seconds one call may take, where its tool names no other limit.
+    """
+
+    def __init__(self, tools: Sequence[str], *, trust: bool, deadline: float = DEADLINE) -> None:
+        self._names = tuple(tools)
+        self._trust = trust
+        self._deadline = deadline
+        self._backends: list[Backend] = []
+        self._tools: dict[str, _Docked] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            for name in self._names:
+                await self._add(name, self._load(name))
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    def schemas(self) -> list[dict[str, Any]]:
+        """The tools in ChatCompletions form, in the order given. Equal bytes for equal tools."""
+        return [
+            {
+                "type": "function",
+                "function": {
+                    "name": docked.spec.name,
+                    "description": docked.spec.description,
+                    "parameters": docked.spec.parameters,
+                },
+            }
+            for docked in self._tools.values()
+        ]
+
+    async def call(self, call: ToolCall, context: CallContext) -> ToolResult:
+        """Make one call.
+
+        Raises:
+            ToolFault: our side failed; the attempt is owed.
+            UsageError: the corpus or a setting in ``context.policy`` cannot be used.
+        """
+        started = time.perf_counter()
+        result = await self._call(call, context)
+        return replace(result, ms=(time.perf_counter() - started) * 1000)
+
+    async def release(self, context: CallContext) -> None:
+        """A trajectory has ended: its sessions in stateful tools are dropped."""
+        await asyncio.gather(*(backend.release(context.session) for backend in self._backends))
+
+    async def _call(self, call: ToolCall, context: CallContext) -> ToolResult:
+        if call.problem is not None:
+            return ToolResult(text=call.problem, error=ErrorClass.CALL)
+        docked = self._tools.get(call.name) or self._tools.get(TOOL_NAMES.get(call.name, ""))
+        if docked is None:
+            return ToolResult(text=self._unknown(call.name), error=ErrorClass.CALL)
+        arguments = docked.arguments.normalised(call.arguments)
+        problem = docked.arguments.problem(arguments)
+        if problem is not None:
+            return ToolResult(text=problem, error=ErrorClass.CALL)
+        return await self._within_deadline(docked, arguments, context)
+
+    async def _within_deadline(self, docked: _Docked, arguments: dict[str, Any], context: CallContext) -> ToolResult:
+        name = docked.spec.name
+        try:
+            async with asyncio.timeout(docked.deadline) as limit:
+                result = await docked.backend.call(name, arguments, context)
+        except TimeoutError as error:
+            if not limit.expired() or not docked.spec.open_world:
+                raise ToolFault(f"the tool {name} did not answer in {docked.deadline:g} seconds") from error
+            text = f"{name} timed out after {docked.deadline:g} seconds."
+            return ToolResult(text=text, error=ErrorClass.WORLD)
+        return result if result.replica else replace(result, replica=name)
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self._tools, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"There is no tool {name[:80]!r}; the tools are: {', '.join(self._tools) or 'none'}.{hint}"
+
+    def _load(self, name: str) -> Backend:
+        folder = folders.find("tools", name)
+        if not folder.shipped and not self._trust:
+            raise UsageError(
+                f"the tool {name!r} in {folder.path} is not a shipped one: its code runs only with --trust"
+            )
+        return InProcess(folder)
+
+    async def _add(self, folder: str, backend: Backend) -> None:
+        self._backends.append(backend)
+        await backend.probe()
+        for spec in await backend.tools():
+            if spec.name in self._tools:
+                raise UsageError(f"two tools are called {spec.name!r}; the second is in the folder {folder!r}")
+            arguments = Arguments(spec.name, spec.parameters)
+            self._tools[spec.name] = _Docked(spec, backend, arguments, spec.deadline or self._deadline)
+
+    async def _close(self) -> None:
+        backends, self._backends = self._backends, []
+        self._tools.clear()
+        async with contextlib.AsyncExitStack() as stack:
+            for backend in backends:
+                stack.push_async_callback(backend.close)

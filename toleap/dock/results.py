@@ -1,0 +1,57 @@
+"""What a tool's answer looks like in MCP, and how the dock reads it back.
+
+An answer is one block of text. What kind of answer it is stands in the result's ``_meta``, under ``toleap``:
+``{"error": "world" | "blocked" | "call" | null, "truncated": bool}``. A server that knows nothing of toleap marks
+an error with ``is_error`` only; that is read as the world's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcp.types import CallToolResult, TextContent
+
+from toleap.types import ErrorClass, ToolResult
+
+META_KEY = "toleap"
+
+
+def answer(text: str, *, truncated: bool = False) -> CallToolResult:
+    """What the model hoped for. ``truncated``: the text was cut, and says so itself."""
+    return _result(text, None, truncated)
+
+
+def world(text: str, *, truncated: bool = False) -> CallToolResult:
+    """The world did not give it: the page is gone, nothing was found, the file is broken, the code raised."""
+    return _result(text, ErrorClass.WORLD, truncated)
+
+
+def blocked(text: str) -> CallToolResult:
+    """Our rules refuse it: an address that is not public, a file that is not the task's."""
+    return _result(text, ErrorClass.BLOCKED, False)
+
+
+def rejected(text: str) -> CallToolResult:
+    """The call fits the schema but makes no sense; ``text`` says in one sentence why."""
+    return _result(text, ErrorClass.CALL, False)
+
+
+def read_result(result: CallToolResult) -> ToolResult:
+    """The ``ToolResult`` that a server's answer stands for; time, attempts and replica are left to the caller."""
+    mark = (result.meta or {}).get(META_KEY)
+    mark = mark if isinstance(mark, Mapping) else {}
+    text = "\n".join(block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content)
+    return ToolResult(text=text, error=_error(mark, result.is_error), truncated=mark.get("truncated") is True)
+
+
+def _result(text: str, error: ErrorClass | None, truncated: bool) -> CallToolResult:
+    mark = {"error": error.value if error else None, "truncated": truncated}
+    content = TextContent(type="text", text=text)
+    return CallToolResult(content=[content], is_error=error is not None, _meta={META_KEY: mark})
+
+
+def _error(mark: Mapping[str, object], is_error: bool) -> ErrorClass | None:
+    try:
+        return ErrorClass(str(mark.get("error")))
+    except ValueError:
+        return ErrorClass.WORLD if is_error else None
