@@ -94,5 +94,3 @@ def _announce(about: Announcement, said: Console) -> None:
         *(f"skipped  {name}: {why}" for name, why in about.skipped.items()),
     ]
     said.print("\n".join(lines), markup=False)
-
-

@@ -1,0 +1,48 @@
+"""``toleap table``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toleap.commands.output import as_json
+from toleap.errors import UsageError
+from toleap.report.published import Published, published_for
+from toleap.report.render import print_table, to_markdown
+from toleap.report.tables import build_table, is_complete
+from toleap.runs.store import DATABASE, read_run
+
+
+def table(options: Mapping[str, Any]) -> int:
+    """Carry out ``toleap table``; returns 0 where every row is complete, else 1."""
+    folders = _folders(options["runs"], options["results"])
+    made = build_table([read_run(folder) for folder in folders], missing=options["missing"])
+    published: list[Published] = []
+    if options["published"]:
+        published = [row for name in dict.fromkeys(row.benchmark for row in made.rows) for row in published_for(name)]
+    if options["as_json"]:
+        as_json(made.to_dict())
+    elif options["markdown"]:
+        sys.stdout.write(to_markdown(made, published))
+    else:
+        print_table(made, published=published)
+    return 0 if is_complete(made) else 1
+
+
+def _folders(names: Sequence[str], results: Path) -> list[Path]:
+    if not names:
+        found = sorted(path.parent for path in results.glob(f"*/{DATABASE}"))
+        if not found:
+            raise UsageError(f"no runs in {results}/: start one with toleap run, or name the folder with --results")
+        return found
+    return [_folder(name, results) for name in names]
+
+
+def _folder(name: str, results: Path) -> Path:
+    for path in (results / name, Path(name)):
+        if (path / DATABASE).is_file():
+            return path
+    known = ", ".join(sorted(path.parent.name for path in results.glob(f"*/{DATABASE}"))) or "none"
+    raise UsageError(f"no run {name!r} in {results}/: there are {known}")
