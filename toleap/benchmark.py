@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toleap.data.prompt import prompt_path, render
-from toleap.data.readers import read_bytes
+from toleap.data.readers import read_bytes, sha256_of
 from toleap.data.sources import Readiness, Source, resolve_options, source_of
 from toleap.data.spec import Score, Spec, read_spec
 from toleap.data.tasks import read_tasks
@@ -92,11 +92,11 @@ class Benchmark:
         """
         digest = hashlib.sha256()
         for task in self._tasks:
-            files = [[file.name, _sha256(file.path)] for file in task.attachments]
+            files = [[file.name, sha256_of(file.path)] for file in task.attachments]
             parts = [task.id, task.question, task.answer, files, dict(task.metadata)]
             digest.update(json.dumps(parts, sort_keys=True).encode() + b"\n")
         corpus = self.corpus
-        rest = [self.prompt, self.language, self.score.model_dump(), dict(self.options), corpus and _sha256(corpus)]
+        rest = [self.prompt, self.language, self.score.model_dump(), dict(self.options), corpus and sha256_of(corpus)]
         digest.update(json.dumps(rest, sort_keys=True).encode())
         return digest.hexdigest()[:16]
 
@@ -145,8 +145,3 @@ def load(name: str, *, trust: bool = False, options: Mapping[str, Any] | None = 
     spec = read_spec(folder.path)
     resolved = resolve_options(spec.data.options, options or {}, name)
     return Benchmark(name, folder.path, spec, source_of(folder, spec.data, resolved, trust=trust))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

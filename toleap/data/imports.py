@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,11 @@ from pathlib import Path
 from toleap.benchmark import Benchmark, load
 from toleap.data.attachments import files_folder
 from toleap.data.manifest import Manifest, data_folder, making, write_manifest
-from toleap.data.readers import format_of, read_bytes
+from toleap.data.readers import format_of, read_bytes, sha256_of
 from toleap.data.tasks import DataFile, read_tasks
 from toleap.errors import UsageError
 from toleap.folders import find_all
-from toleap.types import Attachment, Task
+from toleap.types import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,17 @@ def status(names: Iterable[str] | None = None, *, trust: bool = False) -> list[D
 
 def _store(name: str, path: Path, content: bytes, tasks: Sequence[Task]) -> Imported:
     digest = hashlib.sha256(content).hexdigest()
-    files = {file.name: file for task in tasks for file in task.attachments}
-    target = data_folder(name) / f"imported-{_digest_of(digest, files.values())}"
+    files = {f"files/{file.name}": file.path for task in tasks for file in task.attachments}
+    whole = _digest_of(digest, files)
+    target = data_folder(name) / f"imported-{whole}"
+    if target.is_dir() and not _intact(target, path.name, whole, files):
+        shutil.rmtree(target)
     if not target.is_dir():
         with making(target) as folder:
             (folder / path.name).write_bytes(content)
-            for file in files.values():
-                copy = folder / "files" / file.name
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file.path, copy)
+            for inside, original in files.items():
+                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(original, folder / inside)
     date = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = Manifest(
         folder=target.name, file=path.name, sha256=digest, rows=len(tasks), attachments=len(files), date=date
@@ -93,12 +95,19 @@ def _store(name: str, path: Path, content: bytes, tasks: Sequence[Task]) -> Impo
     return Imported(name, target / path.name, len(tasks), len(files), digest)
 
 
-def _digest_of(data: str, files: Iterable[Attachment]) -> str:
+def _digest_of(data: str, files: Mapping[str, Path]) -> str:
     digest = hashlib.sha256(data.encode())
-    for file in files:
-        with file.path.open("rb") as opened:
-            digest.update(file.name.encode() + b"\n" + hashlib.file_digest(opened, "sha256").digest())
+    for name, path in sorted(files.items()):
+        digest.update(f"\n{name}\n{sha256_of(path)}".encode())
     return digest.hexdigest()[:16]
+
+
+def _intact(folder: Path, name: str, whole: str, files: Iterable[str]) -> bool:
+    """Whether an earlier copy still is what it was made from."""
+    stored = {inside: folder / inside for inside in files}
+    if not all(path.is_file() for path in (folder / name, *stored.values())):
+        return False
+    return _digest_of(sha256_of(folder / name), stored) == whole
 
 
 def _status(name: str, *, trust: bool) -> DataStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -49,6 +50,19 @@ def read_bytes(path: Path) -> bytes:
     if not data:
         raise UsageError(f"{path}: the file is empty")
     return data
+
+
+def sha256_of(path: Path) -> str:
+    """The hex digest of a file, read in pieces.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def parse(data: bytes, kind: str, name: str) -> list[Row]:

@@ -41,6 +41,7 @@ class Source:
     folder: Folder
     kind: str
     place: str
+    split: str
     options: Mapping[str, Any]
     trust: bool
 
@@ -67,7 +68,8 @@ class Source:
         if path.is_file():
             return Readiness(True, where=str(path))
         if self.importable:
-            missing = f"the data of {self.folder.name} is not here ({self.kind}:{self.place})"
+            split = f", split {self.split}" if self.split else ""
+            missing = f"the data of {self.folder.name} is not here ({self.kind}:{self.place}{split})"
             return Readiness(False, missing, f"toleap data import {self.folder.name} PATH")
         return Readiness(False, f"there is no {path}", f"put the file there, or change [data] source in {FILE}")
 
@@ -126,7 +128,7 @@ def source_of(folder: Folder, data: Data, options: Mapping[str, Any], *, trust: 
         raise UsageError(f"{folder.path}: no benchmark: neither {FILE} with a [data] source nor {place} in it")
     if data.options and kind != "python":
         raise UsageError(f"{folder.path / FILE}: data.options: only a python: source has options")
-    return Source(folder, kind, place, options, trust)
+    return Source(folder, kind, place, data.split, options, trust)
 
 
 def resolve_options(declared: Mapping[str, Any], given: Mapping[str, Any], name: str) -> dict[str, Any]:

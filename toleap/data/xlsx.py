@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 from toleap.data.table import Row
 from toleap.errors import UsageError
@@ -21,7 +20,7 @@ _BROKEN = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
     zlib.error,
-    ParseError,
+    SyntaxError,
     struct.error,
     OSError,
     EOFError,
@@ -34,7 +33,7 @@ _BROKEN = (
     RuntimeError,
     AssertionError,
 )
-"""What zipfile and openpyxl were seen to raise, or document, for damaged input."""
+"""What zipfile and openpyxl raise for damaged input; XML parsers derive their errors from SyntaxError."""
 
 
 def read_xlsx(data: bytes, name: str) -> list[Row]:

@@ -1,0 +1,141 @@
+"""The real published files through import and load. They are never in the checkout: TOLEAP_TESTDATA names them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from toleap.benchmark import load
+from toleap.data.imports import import_data, status
+from toleap.data.manifest import data_folder
+from toleap.errors import UsageError
+
+TESTDATA = os.environ.get("TOLEAP_TESTDATA")
+
+pytestmark = pytest.mark.skipif(TESTDATA is None, reason="TOLEAP_TESTDATA is not set")
+
+XBENCH = Path(TESTDATA or "") / "xbench" / "DeepSearch-2505.csv"
+WEBWALKER = Path(TESTDATA or "") / "webwalkerqa" / "webthinker_test.json"
+BROWSECOMP_ZH = Path(TESTDATA or "") / "browsecomp_zh" / "browsecomp-zh-encrypted.xlsx"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TOLEAP_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def is_chinese(text: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in text)
+
+
+def test_xbench() -> None:
+    assert import_data("xbench", XBENCH).rows == 100
+    benchmark = load("xbench")
+    tasks = benchmark.tasks()
+    assert [task.id for task in tasks] == [str(number) for number in range(1, 101)]
+    assert all(is_chinese(task.question) for task in tasks)
+    assert (benchmark.language, benchmark.score.by) == ("zh", "judge")
+    for task in tasks:
+        assert task.question in benchmark.render_prompt(task)
+    (state,) = status(["xbench"])
+    assert (state.ready, state.rows, state.revision) == (True, 100, benchmark.revision)
+
+
+def test_xbench_stays_encrypted_in_the_cache() -> None:
+    import_data("xbench", XBENCH)
+    questions = [task.question.encode() for task in load("xbench").tasks()]
+    stored = b"".join(path.read_bytes() for path in data_folder("xbench").rglob("*") if path.is_file())
+    assert XBENCH.read_bytes() in stored
+    assert not any(question in stored for question in questions)
+
+
+def test_xbench_with_one_row_less_or_a_wrong_canary(tmp_path: Path) -> None:
+    with XBENCH.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    damaged = [rows[0], *rows[1:50], [*rows[50][:-1], "another canary"], *rows[51:]]
+    for name, content, says in (
+        ("short.csv", rows[:-1], "found 99 rows, expected 100"),
+        ("damaged.csv", damaged, "column prompt: cannot be decrypted"),
+        ("columns.csv", [row[:-1] for row in rows], "missing column canary; the columns are: id, prompt, answer"),
+    ):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(content)
+        with pytest.raises(UsageError, match=says) as caught:
+            import_data("xbench", tmp_path / name)
+        assert name in str(caught.value)
+    assert not load("xbench").ready()
+
+
+def test_webwalkerqa() -> None:
+    assert import_data("webwalkerqa", WEBWALKER).rows == 680
+    benchmark = load("webwalkerqa")
+    tasks = benchmark.tasks()
+    assert len({task.id for task in tasks}) == 680
+    assert benchmark.breakdown == ("type", "difficulty", "lang")
+    assert Counter(task.metadata["lang"] for task in tasks) == {"zh": 433, "en": 247}
+    assert Counter((task.metadata["type"], task.metadata["difficulty"]) for task in tasks) == {
+        ("single_source", "easy"): 80,
+        ("single_source", "medium"): 140,
+        ("single_source", "hard"): 120,
+        ("multi_source", "easy"): 80,
+        ("multi_source", "medium"): 140,
+        ("multi_source", "hard"): 120,
+    }
+
+
+def test_webwalkerqa_as_the_hub_nests_it(tmp_path: Path) -> None:
+    """The same tasks in the official schema have the same ids and the same revision."""
+    import json
+
+    import_data("webwalkerqa", WEBWALKER)
+    flat = load("webwalkerqa")
+    nested = [
+        {
+            "question": row.pop("Question"),
+            "answer": row.pop("answer"),
+            "root_url": row.pop("root_url"),
+            "info": row,
+        }
+        for row in json.loads(WEBWALKER.read_text(encoding="utf-8"))
+    ]
+    path = tmp_path / "main.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in nested), encoding="utf-8")
+    import_data("webwalkerqa", path)
+    official = load("webwalkerqa")
+    assert official.tasks() == flat.tasks()
+    assert official.revision == flat.revision
+
+
+def test_browsecomp_zh_workbook(tmp_path: Path) -> None:
+    """A workbook with three encrypted columns and the other scheme, as a user's own folder would describe it."""
+    folder = tmp_path / "benchmarks" / "bczh"
+    folder.mkdir(parents=True)
+    (folder / "benchmark.toml").write_text(
+        """
+language = "zh"
+[data]
+source = "xlsx:cache:browsecomp-zh-encrypted.xlsx"
+rows = 289
+decrypt = { scheme = "sha256-xor", key = "canary", columns = ["Topic", "Question", "Answer"] }
+fields = { question = "Question", answer = "Answer" }
+metadata = { topic = "Topic" }
+[report]
+breakdown = ["topic"]
+"""
+    )
+    import_data("bczh", BROWSECOMP_ZH)
+    tasks = load("bczh").tasks()
+    assert len({task.id for task in tasks}) == 289
+    assert all(is_chinese(task.question) for task in tasks)
+    assert len({task.metadata["topic"] for task in tasks}) == 11
+    truncated = tmp_path / "half.xlsx"
+    truncated.write_bytes(BROWSECOMP_ZH.read_bytes()[:40_000])
+    with pytest.raises(UsageError, match=r"half\.xlsx: not a whole xlsx file"):
+        import_data("bczh", truncated)
+    assert len(load("bczh").tasks()) == 289
