@@ -1,0 +1,100 @@
+"""What makes the rows of a benchmark incomparable: other settings, another revision of the data, another scorer.
+
+Each run is compared with the first one given. A scripted run's settings say nothing about a model, so they are
+compared with those of scripted runs only; its data and its scorer are compared with everyone's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toleap.report.values import Flag, Note, NoteKind, Row
+from toleap.types import RunResult
+
+_NOT_SET = "not set"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run's whole-benchmark row, beside the run."""
+
+    run: RunResult
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What an entry's rows get: flags, and the settings that differ."""
+
+    flags: tuple[Flag, ...]
+    differs: tuple[str, ...]
+
+
+def differences(entries: Sequence[Entry]) -> tuple[list[Marks], list[Note]]:
+    """The marks of each entry of one benchmark, in order, and a note for every difference."""
+    peers = [next(other for other in entries if other.run.scripted == entry.run.scripted) for entry in entries]
+    settings = [_differing(entry, peer) for entry, peer in zip(entries, peers, strict=True)]
+    scorers = [entry.row.scorers for entry in entries if entry.row.scorers]
+    marks = [
+        Marks(tuple(_flags(entry, entries[0], scorers, differs)), differs)
+        for entry, differs in zip(entries, settings, strict=True)
+    ]
+    return marks, list(_notes(entries, marks))
+
+
+def _flags(entry: Entry, first: Entry, scorers: Sequence[tuple[str, ...]], differs: Sequence[str]) -> Iterable[Flag]:
+    if differs:
+        yield "settings differ"
+    if entry.row.revision != first.row.revision:
+        yield "revision differs"
+    if len(entry.row.scorers) > 1:
+        yield "mixed scorers"
+    if entry.row.scorers and entry.row.scorers != scorers[0]:
+        yield "scorer differs"
+
+
+def _differing(entry: Entry, first: Entry) -> tuple[str, ...]:
+    """The settings that matter for the benchmark and are not the first run's. Models may differ, and usually do."""
+    ours, theirs = (_relevant(x.run.settings, x.row.benchmark) for x in (entry, first))
+    keys = {key for key in ours.keys() | theirs.keys() if ours.get(key, _NOT_SET) != theirs.get(key, _NOT_SET)}
+    if entry.run.model != first.run.model:
+        keys = {key for key in keys if not _is_the_models(key)}
+    return tuple(sorted(keys))
+
+
+def _relevant(settings: Mapping[str, Any], benchmark: str) -> dict[str, str]:
+    """Settings as comparable text, without those of other benchmarks (``benchmark.<name>.…``)."""
+    mine = f"benchmark.{benchmark}."
+    return {
+        key: json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+        for key, value in settings.items()
+        if not key.startswith("benchmark.") or key.startswith(mine)
+    }
+
+
+def _is_the_models(key: str) -> bool:
+    return key == "model" or key.startswith(("model.", "model_"))
+
+
+def _notes(entries: Sequence[Entry], marks: Sequence[Marks]) -> Iterable[Note]:
+    for key in sorted({key for mark in marks for key in mark.differs}):
+        shown = [(_relevant(x.run.settings, x.row.benchmark).get(key, _NOT_SET), x.run.name) for x in entries]
+        yield _note("settings", entries, key, shown)
+    flags = {flag for mark in marks for flag in mark.flags}
+    if "revision differs" in flags:
+        shown = [(entry.row.revision or _NOT_SET, entry.run.name) for entry in entries]
+        yield _note("revision", entries, "revision of data, prompt and scoring", shown)
+    if flags & {"scorer differs", "mixed scorers"}:
+        shown = [(" + ".join(x.row.scorers), x.run.name) for x in entries if x.row.scorers]
+        yield _note("scorer", entries, "scorer", shown)
+
+
+def _note(kind: NoteKind, entries: Sequence[Entry], what: str, shown: Sequence[tuple[str, str]]) -> Note:
+    values: dict[Hashable, list[str]] = {}
+    for value, run in shown:
+        values.setdefault(value, []).append(run)
+    text = "; ".join(f"{value} ({', '.join(runs)})" for value, runs in values.items())
+    return Note(kind, entries[0].row.benchmark, "", f"{what}: {text}")

@@ -1,0 +1,68 @@
+"""The lines below a table: what is missing from a run's row, why, and what to type."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from toleap.report.rows import outcome
+from toleap.report.values import Missing, Note, NoteKind
+from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult
+
+REASONS = 5
+"""Reasons told apart; the rarer ones are counted together."""
+_REASON_CHARS = 160
+RUN_AGAIN = "run the same command again"
+
+
+def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Note]:
+    """The notes on one run's row, the most frequent reason first."""
+    rows = part.rows
+    owed = [attempt for attempt in rows if attempt.ending is None]
+    unscored = [attempt for attempt in rows if attempt.ending is not None and outcome(attempt) is None]
+    late = sum(attempt.ending is Ending.TIME_LIMIT for attempt in rows)
+    groups: list[tuple[NoteKind, Counter[str], str]] = [
+        ("unscored", _reasons(map(_why_unscored, unscored)), f"toleap score {shlex.quote(run.name)}"),
+        ("owed", _reasons(a.fault or "not run yet" for a in owed if not a.quarantined), RUN_AGAIN),
+        (
+            "quarantined",
+            _reasons(a.fault or "no reason recorded" for a in owed if a.quarantined),
+            "remove the cause and run them again, or count them as wrong with --missing wrong",
+        ),
+    ]
+    notes = [
+        Note(kind, part.name, run.name, reason, count, fix)
+        for kind, reasons, fix in groups
+        for reason, count in reasons.items()
+    ]
+    if late:
+        text = "ended at the wall-clock limit, which depends on the machine"
+        notes.append(Note("time_limit", part.name, run.name, text, late))
+    if missing == "wrong" and (owed or unscored):
+        text = "missing results count as wrong in the headline, as --missing wrong asks"
+        notes.append(Note("missing", part.name, run.name, text, len(owed) + len(unscored)))
+    return [*notes, *_uneven(run, part, rows)]
+
+
+def _why_unscored(attempt: AttemptRow) -> str:
+    return "not scored yet" if attempt.verdict is None else attempt.verdict.reason or "no reason given"
+
+
+def _reasons(texts: Iterable[str]) -> Counter[str]:
+    """Reasons by their first line, the rare ones together."""
+    found = Counter((text.strip().splitlines() or [""])[0][:_REASON_CHARS] or "no reason given" for text in texts)
+    common = Counter(dict(found.most_common(REASONS)))
+    rest = found.total() - common.total()
+    if rest:
+        common[f"{len(found) - REASONS} other reasons"] = rest
+    return common
+
+
+def _uneven(run: RunResult, part: BenchmarkResult, rows: Sequence[AttemptRow]) -> Iterable[Note]:
+    """A note where the plan is not k attempts for each task: the average weighs tasks, not attempts."""
+    per_task: Mapping[str, int] = Counter(attempt.key.task for attempt in rows)
+    uneven = sum(n != part.k for n in per_task.values())
+    if uneven:
+        text = f"tasks are not planned with {part.k} attempts"
+        yield Note("plan", part.name, run.name, text, uneven, RUN_AGAIN)

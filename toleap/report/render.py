@@ -1,0 +1,185 @@
+"""A table for terminals, as Markdown, and as JSON. All three say the same."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from toleap.report import text
+from toleap.report.published import Published
+from toleap.report.values import PassRate, Row, Table
+
+_FEW_RATES = 4
+"""Up to so many pass@k columns stand in the terminal's main table."""
+_PIPE_WIDTH = 100
+_IDENTITY = "planned = scored + unscored + owed"
+_BEHAVIOUR: dict[str, Callable[[Row], str]] = {
+    "turns": lambda row: text.number(row.behaviour.turns),
+    "tool calls": lambda row: text.number(row.behaviour.tool_calls),
+    "bad calls %": lambda row: text.percent(row.behaviour.bad_call_rate),
+    "tokens": lambda row: text.number(row.behaviour.completion_tokens),
+    "quarantined": lambda row: str(row.counts.quarantined),
+    "endings": text.endings,
+}
+
+
+def print_table(table: Table, console: Console | None = None, published: Sequence[Published] = ()) -> None:
+    """Print a table; where the output is no terminal, 100 columns wide."""
+    if console is None:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=_PIPE_WIDTH)
+    console.print(to_rich(table, published))
+
+
+def to_rich(table: Table, published: Sequence[Published] = ()) -> RenderableType:
+    """The table for a terminal of 100 columns or more: scores, then how the attempts went, then the notes."""
+    parts: list[RenderableType] = []
+    for benchmark, title, rows in table.sections():
+        heading = f"{title} ({benchmark})" if title and title != benchmark else benchmark
+        parts.append(Text(text.clean(heading), style="bold"))
+        shown = [_scores(rows), *_rates(rows), _behaviour(rows)]
+        shown += _published_rich([row for row in published if row.benchmark == benchmark])
+        parts += [Padding(part, (0, 0, 1, 0)) for part in shown]
+    parts += [Text(f"• {text.clean(text.note(note), 600)}") for note in table.notes]
+    if not table.rows:
+        parts.append(Text("no results"))
+    return Group(*parts)
+
+
+def to_markdown(table: Table, published: Sequence[Published] = ()) -> str:
+    """The table as GitHub's Markdown; text from others is escaped."""
+    lines: list[str] = []
+    for benchmark, title, rows in table.sections():
+        lines += [f"## {text.markdown(title or benchmark)} ({text.markdown(benchmark)})", ""]
+        lines += [*_scores_markdown(rows), "", *_behaviour_markdown(rows), ""]
+        lines += _published_markdown([row for row in published if row.benchmark == benchmark])
+    lines += [f"- {text.markdown(text.note(note), 600)}" for note in table.notes]
+    return "\n".join(lines or ["no results"]).rstrip() + "\n"
+
+
+def to_json(table: Table) -> str:
+    """The table as JSON (rates as fractions, undefined ones null); always encodable as UTF-8."""
+    shown = json.dumps(table.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+
+
+def _scores(rows: Sequence[Row]) -> RichTable:
+    rates = _ks(rows) if len(_ks(rows)) <= _FEW_RATES else []
+    grid = _grid("model", ["tasks", _average_title(rows), *(f"pass@{k}" for k in rates)])
+    grid.add_column(_IDENTITY.replace(" = ", "\n= ").replace(" + ", "\n+ "), justify="right", overflow="fold")
+    for row, label in _labelled(rows):
+        if row.group is None:
+            label.append("".join(f"\n{flag}" for flag in text.flags(row)), style="italic yellow")
+        cells = [text.tasks(row), "\n".join(text.average_lines(row)), *_rate_cells(row, rates), text.identity(row)]
+        grid.add_row(label, *map(Text, cells))
+    return grid
+
+
+def _rates(rows: Sequence[Row]) -> Iterable[RenderableType]:
+    """The pass@k columns by themselves, where they are too many for the main table."""
+    ks = _ks(rows)
+    if len(ks) > _FEW_RATES:
+        grid = _grid("model", [f"pass@{k}" for k in ks])
+        for row, label in _labelled(rows):
+            grid.add_row(label, *map(Text, _rate_cells(row, ks)))
+        yield grid
+
+
+def _behaviour(rows: Sequence[Row]) -> RichTable:
+    grid = _grid("model", list(_BEHAVIOUR)[:-1])
+    grid.add_column("endings", overflow="fold")
+    for row, label in _labelled(rows):
+        grid.add_row(label, *(Text(cell(row)) for cell in _BEHAVIOUR.values()))
+    return grid
+
+
+def _grid(first: str, columns: Iterable[str]) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    grid.add_column(first, overflow="fold", min_width=16)
+    for column in columns:
+        grid.add_column(column, justify="right", no_wrap=True)
+    return grid
+
+
+def _labelled(rows: Sequence[Row]) -> Iterable[tuple[Row, Text]]:
+    for row, label in _names(rows):
+        yield row, Text(f"  {text.clean(label)}" if row.group else text.clean(label))
+
+
+def _names(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    models = Counter(row.model for row in rows if row.group is None)
+    return [(row, text.name(row, with_run=models[row.model] > 1)) for row in rows]
+
+
+def _ks(rows: Sequence[Row]) -> list[int]:
+    return sorted({rate.k for row in rows for rate in row.pass_at})
+
+
+def _rate_cells(row: Row, ks: Sequence[int]) -> list[str]:
+    rates: dict[int, PassRate] = {rate.k: rate for rate in row.pass_at}
+    return [text.percent(rates[k].value if k in rates else None) for k in ks]
+
+
+def _average_title(rows: Sequence[Row]) -> str:
+    ks = {row.k for row in rows}
+    return f"avg@{ks.pop()} ± SE" if len(ks) == 1 else "avg@k ± SE"
+
+
+def _scores_markdown(rows: Sequence[Row]) -> list[str]:
+    ks = _ks(rows)
+    titles = ["model", "k", "tasks", "avg@k ± SE", *(f"pass@{k}" for k in ks), _IDENTITY, "flags"]
+    lines = []
+    for row, label in _names(rows):
+        average = " ".join(text.average_lines(row))
+        ours = [str(row.k), text.tasks(row), average, *_rate_cells(row, ks), text.identity(row)]
+        lines.append([_label_markdown(row, label), *ours, text.markdown(_flags_line(row))])
+    return _markdown_table(titles, lines)
+
+
+def _behaviour_markdown(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        [_label_markdown(row, label), *(cell(row) for cell in _BEHAVIOUR.values())] for row, label in _names(rows)
+    ]
+    return _markdown_table(["model", *_BEHAVIOUR], lines)
+
+
+def _flags_line(row: Row) -> str:
+    """A whole row's flags and the settings that differ; sub-rows have their row's."""
+    if row.group is not None:
+        return ""
+    keys = f" ({', '.join(row.differs)})" if row.differs else ""
+    return ", ".join(text.flags(row)) + keys
+
+
+def _label_markdown(row: Row, label: str) -> str:
+    return f"&nbsp;&nbsp;{text.markdown(label)}" if row.group else f"**{text.markdown(label)}**"
+
+
+def _markdown_table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    rule = ["---", *("---:" for _ in titles[1:])]
+    return [f"| {' | '.join(cells)} |" for cells in (titles, rule, *lines)]
+
+
+def _published_rich(rows: Sequence[Published]) -> list[RichTable]:
+    if not rows:
+        return []
+    grid = _grid("published elsewhere", ["accuracy"])
+    grid.add_column("source", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(text.clean(x)) for x in (row.model, text.percent(row.accuracy), row.source)))
+    return [grid]
+
+
+def _published_markdown(rows: Sequence[Published]) -> list[str]:
+    if not rows:
+        return []
+    lines = [[text.markdown(x) for x in (row.model, text.percent(row.accuracy), row.source)] for row in rows]
+    return [*_markdown_table(["published elsewhere", "accuracy", "source"], lines), ""]

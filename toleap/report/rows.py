@@ -1,0 +1,165 @@
+"""From planned attempts to the rows of one run on one benchmark."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from toleap.report.values import Behaviour, Counts, Flag, Group, Missing, PassRate, Row
+from toleap.stats.estimators import Matrix, average, mean_pass_at_k, wilson
+from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult
+
+UNKNOWN = "–"
+"""The value of a breakdown column for a task that has none."""
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Row]:
+    """The benchmark's row, then one for each value of each breakdown column.
+
+    Raises:
+        ValueError: an attempt occurs twice.
+    """
+    if len({attempt.key for attempt in part.rows}) < len(part.rows):
+        twice = next(key for key, n in Counter(attempt.key for attempt in part.rows).items() if n > 1)
+        raise ValueError(f"attempt {twice} is planned twice")
+    rows = [_row(run, part, part.rows, None, part.tasks_total, missing)]
+    whole = len(part.metadata) >= part.tasks_total
+    for column in part.breakdown:
+        values = {task: group_values(data, column) for task, data in part.metadata.items()}
+        sizes = Counter(value for found in values.values() for value in found)
+        for value, attempts in _grouped(part.rows, values).items():
+            total = sizes[value] if whole else None
+            rows.append(_row(run, part, attempts, Group(column, value), total, missing))
+    return rows
+
+
+def outcome(attempt: AttemptRow) -> bool | None:
+    """Right, wrong, or None where the result is missing: owed, or without a verdict that counts."""
+    if attempt.ending is None or attempt.verdict is None or attempt.verdict.status == "unscored":
+        return None
+    return attempt.verdict.status == "correct"
+
+
+def counts(attempts: Iterable[AttemptRow]) -> Counts:
+    """Where the attempts stand. One that has not ended is owed, whatever else is known of it."""
+    planned = scored = owed = quarantined = 0
+    for attempt in attempts:
+        planned += 1
+        scored += outcome(attempt) is not None
+        owed += attempt.ending is None
+        quarantined += attempt.ending is None and attempt.quarantined
+    return Counts(planned, scored, planned - scored - owed, owed, quarantined)
+
+
+def matrix(attempts: Iterable[AttemptRow]) -> dict[str, list[bool | None]]:
+    """Task id → its planned attempts' outcomes."""
+    found: dict[str, list[bool | None]] = {}
+    for attempt in attempts:
+        found.setdefault(attempt.key.task, []).append(outcome(attempt))
+    return found
+
+
+def pass_ks(k: int) -> list[int]:
+    """The powers of two up to k, and k itself."""
+    return sorted({*(2**i for i in range(k.bit_length())), k}) if k > 0 else []
+
+
+def group_values(metadata: Mapping[str, Any], column: str) -> list[str]:
+    """The groups a task belongs to: several where the column holds a list.
+
+    ``a*b`` crosses two columns, unless a column has just this name.
+    """
+    if column in metadata or "*" not in column:
+        value = metadata.get(column)
+        values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        return list(dict.fromkeys(UNKNOWN if x is None or x == "" else str(x) for x in values)) or [UNKNOWN]
+    first, _, rest = column.partition("*")
+    return [f"{a} × {b}" for a in group_values(metadata, first) for b in group_values(metadata, rest)]
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key under which ``level 10`` follows ``level 9``."""
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part]
+
+
+def _grouped(attempts: Sequence[AttemptRow], values: Mapping[str, Sequence[str]]) -> dict[str, list[AttemptRow]]:
+    groups: dict[str, list[AttemptRow]] = {}
+    for attempt in attempts:
+        for value in values.get(attempt.key.task, (UNKNOWN,)):
+            groups.setdefault(value, []).append(attempt)
+    return {value: groups[value] for value in sorted(groups, key=lambda x: (x == UNKNOWN, natural(x)))}
+
+
+def _row(
+    run: RunResult,
+    part: BenchmarkResult,
+    attempts: Sequence[AttemptRow],
+    group: Group | None,
+    total: int | None,
+    missing: Missing,
+) -> Row:
+    seen = matrix(attempts)
+    shown: Matrix = seen if missing == "report" else {task: [bool(x) for x in row] for task, row in seen.items()}
+    found, certain = average(shown), average(seen)
+    stand = counts(attempts)
+    open_ = None if certain.complete or certain.low is None or certain.high is None else (certain.low, certain.high)
+    rates = {k: (mean_pass_at_k(shown, k), mean_pass_at_k(seen, k)) for k in pass_ks(part.k)}
+    correct = sum(x is True for row in shown.values() for x in row)
+    behaviour = _behaviour(attempts)
+    return Row(
+        run=run.name,
+        model=run.model,
+        scripted=run.scripted,
+        benchmark=part.name,
+        title=part.title,
+        group=group,
+        k=part.k,
+        tasks=len(seen),
+        tasks_total=total,
+        average=found.value,
+        se=found.se,
+        sampling_se=found.sampling_se,
+        bounds=open_,
+        pass_at=tuple(PassRate(k, shown.value, seen.low, seen.high) for k, (shown, seen) in rates.items()),
+        wilson=wilson(correct, found.scored) if part.k == 1 and found.scored else None,
+        counts=stand,
+        behaviour=behaviour,
+        scorers=_scorers(attempts),
+        revision=part.revision,
+        flags=tuple(_flags(run.scripted, stand, behaviour, missing)),
+    )
+
+
+def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:
+    ended = [attempt for attempt in attempts if attempt.ending is not None]
+    endings = Counter(attempt.ending.value for attempt in ended if attempt.ending is not None)
+    calls = sum(attempt.tool_calls for attempt in ended)
+    bad = sum(attempt.bad_calls for attempt in ended)
+    return Behaviour(
+        endings={ending.value: endings[ending.value] for ending in Ending if endings[ending.value]},
+        forced=sum(attempt.forced for attempt in ended),
+        turns=sum(attempt.turns for attempt in ended) / len(ended) if ended else None,
+        tool_calls=calls / len(ended) if ended else None,
+        completion_tokens=sum(attempt.completion_tokens for attempt in ended) / len(ended) if ended else None,
+        bad_call_rate=bad / calls if calls else None,
+    )
+
+
+def _scorers(attempts: Iterable[AttemptRow]) -> tuple[str, ...]:
+    return tuple(sorted({a.verdict.scorer for a in attempts if a.verdict is not None and outcome(a) is not None}))
+
+
+def _flags(scripted: bool, stand: Counts, behaviour: Behaviour, missing: Missing) -> Iterable[Flag]:
+    if scripted:
+        yield "scripted"
+    if not stand.complete:
+        yield "incomplete"
+        if missing == "wrong" and stand.planned:
+            yield "missing as wrong"
+    if stand.quarantined:
+        yield "quarantined"
+    if behaviour.endings.get(Ending.TIME_LIMIT.value):
+        yield "time limit"

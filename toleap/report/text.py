@@ -1,0 +1,92 @@
+"""How values are written in a table, and what keeps text from others harmless in one."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+
+from toleap.report.values import Note, Row
+
+DASH = "–"
+"""Stands for every value that is not defined."""
+_BLANKS = re.compile(r"\s+")
+_MARKDOWN = re.compile(r"[\\`*_\[\]|~$#!]")
+_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """One line of visible characters: blanks collapsed, control and format characters replaced, cut at ``limit``.
+
+    Terminal escapes, bidirectional overrides and lone surrogates do not survive.
+    """
+    line = _BLANKS.sub(" ", text[: 4 * limit]).strip()
+    shown = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(x).startswith("C") else x for x in line)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def markdown(text: str, limit: int = 200) -> str:
+    """Text that Markdown shows as it is, inside a table cell too."""
+    escaped = _MARKDOWN.sub(lambda found: "\\" + found.group(), clean(text, limit))
+    return "".join(_HTML.get(x, x) for x in escaped)
+
+
+def percent(value: float | None) -> str:
+    """A fraction as percent with one decimal, or a dash."""
+    return DASH if value is None or math.isnan(value) else f"{100 * value:.1f}"
+
+
+def number(value: float | None) -> str:
+    """A mean with one decimal, without decimals from 1,000 on, or a dash."""
+    if value is None or math.isnan(value):
+        return DASH
+    return f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+def average_lines(row: Row) -> list[str]:
+    """The headline. While anything is missing it never stands alone: the bounds and the word follow."""
+    headline = f"{percent(row.average)} ± {percent(row.se)}" if row.average is not None else DASH
+    if row.counts.complete:
+        return [headline]
+    bounds = [f"[{percent(row.bounds[0])}, {percent(row.bounds[1])}]"] if row.bounds else []
+    return [headline, *bounds, "incomplete" if row.counts.planned else "nothing planned"]
+
+
+def tasks(row: Row) -> str:
+    """``10 of 60`` where fewer tasks are planned than there are."""
+    return str(row.tasks) if row.tasks_total in {None, row.tasks} else f"{row.tasks} of {row.tasks_total}"
+
+
+def identity(row: Row) -> str:
+    """``40 = 30 + 4 + 6``: planned = scored + unscored + owed."""
+    stand = row.counts
+    return f"{stand.planned} = {stand.scored} + {stand.unscored} + {stand.owed}"
+
+
+def endings(row: Row) -> str:
+    """How the ended attempts ended, the forced answers last."""
+    parts = [f"{name} {n}" for name, n in row.behaviour.endings.items()]
+    if row.behaviour.forced:
+        parts.append(f"forced {row.behaviour.forced}")
+    return ", ".join(parts) or DASH
+
+
+def name(row: Row, *, with_run: bool) -> str:
+    """The model, and its run where several rows would read the same; for a sub-row, its group."""
+    if row.group is not None:
+        return f"{row.group.column} {row.group.value}"
+    return f"{row.model} · {row.run}" if with_run else row.model
+
+
+def flags(row: Row) -> list[str]:
+    """A row's flags; ``incomplete`` stands beside the headline already."""
+    return [flag for flag in row.flags if flag != "incomplete"]
+
+
+def note(line: Note) -> str:
+    """A note as one line: where, how many, why, and what to type."""
+    where = " · ".join(part for part in (line.benchmark, line.run) if part)
+    count = "" if line.count is None else f"{line.count} "
+    kind = {"plan": "", "time_limit": "", "missing": ""}.get(line.kind, f"{line.kind}: ")
+    fix = f" → {line.fix}" if line.fix else ""
+    return f"{where}: {count}{kind}{line.text}{fix}"

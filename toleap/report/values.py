@@ -1,0 +1,173 @@
+"""What a result table is made of: rows, counts that add up, flags and notes. Nothing here formats anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Missing = Literal["report", "wrong"]
+"""``report``: the headline counts what is scored. ``wrong``: missing results count as wrong, and the row says so."""
+
+Flag = Literal[
+    "scripted",
+    "incomplete",
+    "missing as wrong",
+    "quarantined",
+    "time limit",
+    "settings differ",
+    "revision differs",
+    "scorer differs",
+    "mixed scorers",
+]
+"""What a reader must know before reading a row's headline."""
+
+NoteKind = Literal[
+    "unscored", "owed", "quarantined", "settings", "revision", "scorer", "time_limit", "missing", "plan"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many attempts are planned, and where they stand: planned = scored + unscored + owed, always.
+
+    Raises:
+        ValueError: the counts do not add up.
+    """
+
+    planned: int
+    scored: int
+    unscored: int
+    owed: int
+    quarantined: int
+    """The part of ``owed`` that failed too often by our fault and waits for a person."""
+
+    def __post_init__(self) -> None:
+        if self.planned != self.scored + self.unscored + self.owed or not 0 <= self.quarantined <= self.owed:
+            raise ValueError(f"attempts do not add up: {self}")
+
+    @property
+    def complete(self) -> bool:
+        """Whether something is planned and all of it is scored."""
+        return 0 < self.planned == self.scored
+
+
+@dataclass(frozen=True, slots=True)
+class PassRate:
+    """pass@k of a row; None where it is not defined. ``low`` and ``high`` bound it while results are missing."""
+
+    k: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the ended attempts of a row went. Means are over ended attempts, None without any."""
+
+    endings: Mapping[str, int]
+    """Ending → attempts."""
+    forced: int
+    """Ended attempts whose answer was the one forced after a limit."""
+    turns: float | None
+    tool_calls: float | None
+    completion_tokens: float | None
+    bad_call_rate: float | None
+    """Malformed, unknown or truncated calls among all calls, None without any call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The part of a benchmark that a sub-row is about: tasks whose ``column`` has ``value``."""
+
+    column: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run on one benchmark, or on one group of its tasks. Rates are fractions between 0 and 1."""
+
+    run: str
+    model: str
+    scripted: bool
+    benchmark: str
+    title: str
+    group: Group | None
+    """None for the whole benchmark."""
+    k: int
+    tasks: int
+    """Planned tasks."""
+    tasks_total: int | None
+    """Tasks there are; None where that is not known for a group."""
+    average: float | None
+    """avg@k. Never to be shown without ``bounds`` where ``bounds`` is not None."""
+    se: float | None
+    """Standard error over tasks, None for fewer than two tasks."""
+    sampling_se: float | None
+    bounds: tuple[float, float] | None
+    """avg@k with everything missing wrong, and right; None when nothing is missing."""
+    pass_at: tuple[PassRate, ...]
+    wilson: tuple[float, float] | None
+    """95 % interval, for one attempt a task only."""
+    counts: Counts
+    behaviour: Behaviour
+    scorers: tuple[str, ...]
+    """Fingerprints of the scorers of the scored attempts, sorted."""
+    revision: str
+    flags: tuple[Flag, ...] = ()
+    differs: tuple[str, ...] = ()
+    """Scoring settings that differ from those of the first comparable run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line below the table: what it is about, how many attempts, and what to type."""
+
+    kind: NoteKind
+    benchmark: str
+    run: str
+    """Empty where the note is about several runs."""
+    text: str
+    count: int | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows by benchmark: measured runs first, in the order given, then scripted ones; sub-rows follow their row."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[Note, ...]
+    missing: Missing
+
+    def sections(self) -> Iterator[tuple[str, str, list[Row]]]:
+        """(benchmark, title, rows) for each benchmark, in order."""
+        by_name: dict[str, list[Row]] = {}
+        for row in self.rows:
+            by_name.setdefault(row.benchmark, []).append(row)
+        for name, rows in by_name.items():
+            yield name, rows[0].title, rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table in JSON's types; rates stay fractions and undefined ones are None."""
+        return {
+            "format": 1,
+            "missing": self.missing,
+            "complete": is_complete(self),
+            "rows": [_plain(row) for row in self.rows],
+            "notes": [asdict(note) for note in self.notes],
+        }
+
+
+def is_complete(table: Table) -> bool:
+    """Whether every planned attempt of every row is scored, and there is a row: what an exit code should say."""
+    return bool(table.rows) and all(row.counts.complete for row in table.rows)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    plain = asdict(row)
+    plain["counts"]["complete"] = row.counts.complete
+    plain["behaviour"]["endings"] = dict(row.behaviour.endings)
+    return plain
