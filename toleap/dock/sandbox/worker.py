@@ -1,0 +1,377 @@
+"""What runs inside the sandbox: a supervisor (process 1 there) and one interpreter that keeps its variables.
+
+It uses the standard library alone and knows nothing of who started it. The outside writes frames to its standard
+input and reads frames from its standard output, each four bytes of length (big endian) and then JSON:
+
+    in   {"code": str, "seconds": float, "head": int, "tail": int, "memory": int, "inodes": int}
+    out  {"end": "done" | "raised" | "exited" | "died" | "timeout" | "memory" | "inodes" | "lost",
+          "status": int, "head": str, "tail": str, "bytes": int}
+
+``status`` is the exit code, or minus the signal. Code cannot kill process 1, nor read its memory or its files, so
+when this process dies it was not the code's doing. Between two calls everything but process 1 is stopped.
+"""
+
+# No pathlib: importing it costs more than all the rest of the start.
+# ruff: noqa: PTH123, PTH208
+
+from __future__ import annotations
+
+import ast
+import builtins
+import ctypes
+import json
+import linecache
+import os
+import select
+import signal
+import struct
+import sys
+import time
+import traceback
+import types
+from typing import Any
+
+DONE, RAISED = b"d", b"r"
+EXITED = b"x"
+_FOLDERS = ("/tmp", "/work", "/dev/shm")
+_TICK = 0.2
+_LARGEST_VALUE = 1_000_000
+_LARGEST_RESULT = 8 * _LARGEST_VALUE
+_PR_SET_DUMPABLE = 4
+
+
+class Interpreter:
+    """The child: runs one piece of code after the other in the same namespace."""
+
+    def __init__(self) -> None:
+        self.module = types.ModuleType("__main__")
+        self.module.__dict__["__builtins__"] = builtins
+        self.count = 0
+        self.pid = os.getpid()
+        self.streams = (sys.stdout, sys.stderr)
+        sys.modules["__main__"] = self.module
+        sys.argv = [""]
+        sys.path[0] = ""
+
+    def run(self, code: str) -> bytes:
+        """Run ``code``: DONE, RAISED, or EXITED and four bytes of status; then what its last line was worth."""
+        self.count += 1
+        name = f"<code {self.count}>"
+        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        outcome = Outcome(name)
+        shown = ""
+        with outcome:
+            shown = self._evaluate(code, name)
+        if os.getpid() != self.pid:
+            os._exit(0)
+        with Outcome(name):
+            for stream in self.streams:
+                stream.flush()
+        return outcome.result + shown.encode("utf-8", "replace")
+
+    def _evaluate(self, code: str, name: str) -> str:
+        tree = ast.parse(code, name)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec"), self.module.__dict__)  # noqa: S102 - the point of it
+        if not isinstance(last, ast.Expr):
+            return ""
+        value = eval(compile(ast.Expression(last.value), name, "eval"), self.module.__dict__)  # noqa: S307
+        self.module.__dict__["_"] = value
+        return "" if value is None else repr(value)[:_LARGEST_VALUE]
+
+
+class Outcome:
+    """Swallows whatever the code raises, and writes it where the code writes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.result = DONE
+
+    def __enter__(self) -> Outcome:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, SystemExit):
+            self.result = EXITED + struct.pack(">i", _exit_status(error))
+        elif error is not None:
+            self.result = RAISED
+            _say(_told(error))
+        return True
+
+
+def _exit_status(error: SystemExit) -> int:
+    if error.code is None or isinstance(error.code, int):
+        return max(0, min(255, error.code or 0))
+    _say(f"{error.code}\n")
+    return 1
+
+
+def _say(text: str) -> None:
+    """Past sys.stderr, which the code may have replaced."""
+    view = memoryview(text.encode("utf-8", "replace"))
+    while view:
+        view = view[os.write(2, view) :]
+
+
+def _told(error: BaseException) -> str:
+    """The traceback with the frames of the code alone; the libraries' frames are noise to its author."""
+    try:
+        told = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
+        _trim(told, set())
+        return "".join(told.format() if told.stack else told.format_exception_only())
+    except (MemoryError, RecursionError):
+        return f"{type(error).__name__}\n"
+
+
+def _trim(told: traceback.TracebackException, seen: set[int]) -> None:
+    if id(told) in seen:
+        return
+    seen.add(id(told))
+    kept = [frame for frame in told.stack if frame.filename.startswith("<code ")]
+    told.stack = traceback.StackSummary.from_list(kept)
+    for other in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
+        if other is not None:
+            _trim(other, seen)
+    # What a library caught and raised anew inside itself says nothing to the code's author.
+    if told.__cause__ is not None and not told.__cause__.stack:
+        told.__cause__ = None
+        told.__suppress_context__ = True
+    if told.__context__ is not None and not told.__context__.stack:
+        told.__context__ = None
+
+
+class Output:
+    """What the code wrote: the first bytes, the last bytes, and how many there were."""
+
+    def __init__(self, head: int, tail: int) -> None:
+        self.sizes = (head, tail)
+        self.head, self.tail, self.total = b"", b"", 0
+
+    def add(self, data: bytes) -> None:
+        """Keep what fits of ``data``."""
+        self.total += len(data)
+        room = self.sizes[0] - len(self.head)
+        self.head += data[:room]
+        self.tail = (self.tail + data[room:])[-self.sizes[1] :] if self.sizes[1] else b""
+
+
+class Supervisor:
+    """Process 1: hands code to the interpreter, watches time, memory and life, and answers."""
+
+    def __init__(self) -> None:
+        self.wake, wake_in = _pipe()
+        os.set_blocking(self.wake, False)
+        os.set_blocking(wake_in, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
+        self.output, output_in = _pipe()
+        self.results, results_in = _pipe()
+        orders_out, self.orders = _pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            _interpret(orders_out, results_in, output_in)
+        for number in (orders_out, results_in, output_in):
+            os.close(number)
+        os.set_blocking(self.output, False)
+        os.set_blocking(self.results, False)
+        self.status: int | None = None
+
+    def serve(self) -> None:
+        """Answer calls until the outside closes our input."""
+        while True:
+            order = _read_frame(0)
+            if order is None:
+                return
+            answer = self.call(json.loads(order))
+            _signal_all(signal.SIGSTOP)
+            _write_frame(1, json.dumps(answer).encode())
+
+    def call(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Run one piece of code and say how it ended."""
+        output = Output(order["head"], order["tail"])
+        self._reap()
+        gone = self.status
+        if gone is not None:
+            return _answer("lost", gone, output)
+        _signal_all(signal.SIGCONT)
+        self.drain(Output(0, 0))
+        while _available(self.results):
+            pass
+        try:
+            _write_frame(self.orders, order["code"].encode("utf-8", "surrogatepass"))
+        except BrokenPipeError:
+            return _answer("lost", 0, output)
+        end, status, shown = self._watch(order, output)
+        if end not in ("done", "raised", "exited"):
+            _signal_all(signal.SIGKILL)
+        self.drain(output)
+        if not output.total:
+            output.add(shown)
+        return _answer(end, status, output)
+
+    def _watch(self, order: dict[str, Any], output: Output) -> tuple[str, int, bytes]:
+        deadline = time.monotonic() + order["seconds"]
+        poller = select.poll()
+        for number in (self.wake, self.output, self.results):
+            poller.register(number, select.POLLIN)
+        result = b""
+        looked = time.monotonic()
+        while True:
+            now = time.monotonic()
+            if now >= deadline:
+                return "timeout", 0, b""
+            for number, _ in poller.poll(1000 * min(_TICK, deadline - now)):
+                if number == self.output:
+                    self.drain(output, chunks=16)
+                elif number == self.results:
+                    result += _available(self.results)
+                else:
+                    _available(self.wake)
+                    self._reap()
+            if len(result) >= 4 and len(result) >= 4 + struct.unpack(">I", result[:4])[0]:
+                return _read_result(result[4:])
+            if self.status is not None or len(result) > _LARGEST_RESULT:
+                return "died", self.status or 0, b""
+            if time.monotonic() - looked >= _TICK:
+                looked = time.monotonic()
+                for end, used in (("memory", _memory_used), ("inodes", _inodes_used)):
+                    if used() > order[end]:
+                        return end, 0, b""
+
+    def drain(self, output: Output, chunks: int = 64) -> None:
+        """Take what lies in the output pipe; bounded, since a process left behind may go on writing."""
+        for _ in range(chunks):
+            data = _available(self.output)
+            if not data:
+                return
+            output.add(data)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.child:
+                self.status = os.waitstatus_to_exitcode(status)
+
+
+def _answer(end: str, status: int, output: Output) -> dict[str, Any]:
+    head, tail = (part.decode("utf-8", "replace") for part in (output.head, output.tail))
+    return {"end": end, "status": status, "head": head, "tail": tail, "bytes": output.total}
+
+
+def _read_result(result: bytes) -> tuple[str, int, bytes]:
+    kind = result[:1]
+    if kind == EXITED and len(result) >= 5:
+        return "exited", struct.unpack(">i", result[1:5])[0], result[5:]
+    return ("raised" if kind == RAISED else "done"), 0, result[1:]
+
+
+def _memory_used() -> int:
+    """Private resident bytes of everything in the sandbox but us."""
+    pages = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit() and name != "1":
+            try:
+                with open(f"/proc/{name}/statm", "rb") as file:
+                    parts = file.read().split()
+                pages += int(parts[1]) - int(parts[2])
+            except (OSError, IndexError):
+                continue
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _inodes_used() -> int:
+    found = [os.statvfs(folder) for folder in _FOLDERS]
+    return sum(one.f_files - one.f_ffree for one in found)
+
+
+def _interpret(orders: int, results: int, output: int) -> None:
+    """The child's whole life. It never returns."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _dumpable(1)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    orders, results = _moved(orders, 60), _moved(results, 61)
+    for source, number in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, number)
+    os.closerange(3, 60)
+    os.closerange(62, 1024)
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+    interpreter = Interpreter()
+    while True:
+        order = _read_frame(orders)
+        if order is None:
+            os._exit(0)
+        _write_frame(results, interpreter.run(order.decode("utf-8", "surrogatepass")))
+
+
+def _moved(number: int, target: int) -> int:
+    os.dup2(number, target, inheritable=False)
+    return target
+
+
+def _pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def _signal_all(number: int) -> None:
+    try:
+        os.kill(-1, number)
+    except ProcessLookupError:
+        return
+
+
+def _dumpable(value: int) -> None:
+    """A process that is not dumpable can't be read, written or traced by others of the same user."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
+
+
+def _available(number: int) -> bytes:
+    try:
+        return os.read(number, 65536)
+    except BlockingIOError:
+        return b""
+
+
+def _read_exactly(number: int, size: int) -> bytes | None:
+    data = b""
+    while len(data) < size:
+        part = os.read(number, size - len(data))
+        if not part:
+            return None
+        data += part
+    return data
+
+
+def _read_frame(number: int) -> bytes | None:
+    header = _read_exactly(number, 4)
+    return None if header is None else _read_exactly(number, struct.unpack(">I", header)[0])
+
+
+def _write_frame(number: int, data: bytes) -> None:
+    view = memoryview(struct.pack(">I", len(data)) + data)
+    while view:
+        view = view[os.write(number, view) :]
+
+
+def main() -> None:
+    """Say that we are up, then serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _dumpable(0)
+    supervisor = Supervisor()
+    _write_frame(1, b'{"end": "ready"}')
+    supervisor.serve()
+
+
+if __name__ == "__main__":
+    main()
