@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 Missing = Literal["report", "wrong"]
@@ -157,7 +157,7 @@ class Table:
             "missing": self.missing,
             "complete": is_complete(self),
             "rows": [_plain(row) for row in self.rows],
-            "notes": [asdict(note) for note in self.notes],
+            "notes": [_plain(note) for note in self.notes],
         }
 
 
@@ -166,8 +166,11 @@ def is_complete(table: Table) -> bool:
     return bool(table.rows) and all(row.counts.complete for row in table.rows)
 
 
-def _plain(row: Row) -> dict[str, Any]:
-    plain = asdict(row)
-    plain["counts"]["complete"] = row.counts.complete
-    plain["behaviour"]["endings"] = dict(row.behaviour.endings)
-    return plain
+def _plain(value: object) -> Any:
+    """Dataclasses, mappings and tuples as JSON's objects and arrays."""
+    if is_dataclass(value) and not isinstance(value, type):
+        found = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {**found, "complete": value.complete} if isinstance(value, Counts) else found
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import comb
 
 
+@lru_cache(maxsize=4096)
 def pass_at_k(n: int, c: int, k: int) -> float | None:
     """1 − C(n−c, k)/C(n, k): the chance that k of the n attempts, c of them right, hold a right one.
 
@@ -23,6 +25,7 @@ def pass_at_k(n: int, c: int, k: int) -> float | None:
     return None if n < k else float(1 - Fraction(comb(n - c, k), comb(n, k)))
 
 
+@lru_cache(maxsize=4096)
 def pass_hat_k(n: int, c: int, k: int) -> float | None:
     """C(c, k)/C(n, k): the chance that k of the n attempts are all right; None when n < k.
 
