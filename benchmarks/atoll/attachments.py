@@ -49,8 +49,9 @@ def _content_types(sheets: int) -> str:
         part = f"/xl/worksheets/sheet{number}.xml"
         made.append(f'<Override PartName="{part}" ContentType="{_TYPE}.worksheet+xml"/>')
     relations = "application/vnd.openxmlformats-package.relationships+xml"
-    defaults = f'<Default Extension="rels" ContentType="{relations}"/><Default Extension="xml" ContentType="application/xml"/>'
-    return f'{_HEAD}<Types xmlns="{_PACKAGE}/content-types">{defaults}{"".join(made)}</Types>'
+    made.insert(0, '<Default Extension="xml" ContentType="application/xml"/>')
+    made.insert(0, f'<Default Extension="rels" ContentType="{relations}"/>')
+    return f'{_HEAD}<Types xmlns="{_PACKAGE}/content-types">{"".join(made)}</Types>'
 
 
 def _root_relations() -> str:

@@ -1,4 +1,4 @@
-"""Builds the archipelago of a split and seed: one builder for each kind of thing, each with its own stream of draws."""
+"""Builds the archipelago of a split and seed, kind after kind, each kind with its own stream of draws."""
 
 from __future__ import annotations
 

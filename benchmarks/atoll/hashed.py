@@ -18,7 +18,7 @@ class Draw:
         self._count = 0
 
     def below(self, limit: int) -> int:
-        """An integer from 0 to ``limit`` - 1, each equally likely (draws beyond the last whole multiple are redone)."""
+        """An integer from 0 to ``limit`` - 1, each equally likely: a draw past the last whole multiple is redone."""
         usable = _SPAN - _SPAN % limit
         while True:
             digest = hashlib.sha256(self._key + self._count.to_bytes(8, "big")).digest()

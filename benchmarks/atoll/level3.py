@@ -1,14 +1,27 @@
-"""Level 3: several hops with a calculation, or with an attachment. Answers are exact; rounding ties are passed over."""
+"""Level 3: several hops with a calculation, or with an attachment. Answers are exact; rounding ties are left out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from .attachments import csv_bytes, pdf_bytes, xlsx_bytes
+from .attachments import Sheet, csv_bytes, pdf_bytes, xlsx_bytes
 from .drafts import Draft, File, Stream, draft
 from .hashed import Draw
-from .model import CENSUS_YEARS, EXPORTS, FISH, GOODS, MARKET_YEARS, TICKETS, Market, Town, World, hundredths, tenths
+from .model import (
+    CENSUS_YEARS,
+    EXPORTS,
+    FISH,
+    GOODS,
+    MARKET_YEARS,
+    TICKETS,
+    Market,
+    Museum,
+    Town,
+    World,
+    hundredths,
+    tenths,
+)
 from .page import MONTHS, listed
 
 
@@ -78,13 +91,14 @@ def visitor_income(world: World, draw: Draw) -> Iterator[Draft]:
             continue
         best = museums[totals.index(max(totals))]
         head = ["Museum", "Q1", "Q2", "Q3", "Q4"]
-        sheets = [
-            (str(one), [head, *([museum.name, *row] for museum, row in zip(museums, visitors[one], strict=True))])
-            for one in years
-        ]
+        sheets: list[Sheet] = [(str(one), [head, *_lines(museums, visitors[one])]) for one in years]
         file = File("visitors", "xlsx", partial(xlsx_bytes, sheets))
         answer = hundredths(max(totals) * best.prices[ticket])
         yield draft({"town": draw.pick(world.towns).name, "year": year, "ticket": TICKETS[ticket]}, answer, file)
+
+
+def _lines(museums: Sequence[Museum], visitors: Sequence[Sequence[int]]) -> list[list[str | int]]:
+    return [[museum.name, *row] for museum, row in zip(museums, visitors, strict=True)]
 
 
 def island_density(world: World, draw: Draw) -> Iterator[Draft]:

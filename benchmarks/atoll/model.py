@@ -44,7 +44,7 @@ class Island:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Town:
-    """``census`` holds inhabitants in the order of ``CENSUS_YEARS``; ``depth`` is the harbour's, in tenths of a metre."""
+    """``census`` holds inhabitants in the order of ``CENSUS_YEARS``; ``depth``: the harbour's, tenths of a metre."""
 
     name: str
     page: Ref

@@ -8,10 +8,13 @@ from .hashed import Draw
 
 SPLITS = ("train", "validation", "test")
 
-_ONSETS = tuple("b br c d dr f g gr h j k kl l m n p pr r s sk st t tr v z th".split())
-_VOWELS = tuple("a e i o u ai au ei ou".split())
-_MIDDLES = tuple("l r n m s v d k ll rr nn st nd rk lm sh".split())
-_ENDINGS = tuple("a en is or an eth um ik os ar el und iss ay ock ane".split())
+_SOUNDS = """
+b br c d dr f g gr h j k kl l m n p pr r s sk st t tr v z th
+a e i o u ai au ei ou
+l r n m s v d k ll rr nn st nd rk lm sh
+a en is or an eth um ik os ar el und iss ay ock ane
+"""
+_ONSETS, _VOWELS, _MIDDLES, _ENDINGS = (tuple(line.split()) for line in _SOUNDS.strip().splitlines())
 
 
 def split_of(word: str) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from .model import Ref
 
-MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # English, since a date is part of the prose
+_MONTHS = "January February March April May June July August September October November December"
+MONTHS = tuple(_MONTHS.split())
 
 
 @dataclass(frozen=True, slots=True)

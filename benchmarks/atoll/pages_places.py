@@ -121,7 +121,7 @@ def _old_survey(world: World, island: Island, lights: list[Lighthouse]) -> Page:
     return page(
         _old_survey_ref(world, island),
         infobox(("Published", "2 May 1968"), ("Status", "withdrawn")),
-        f"This page is kept for the record. Its figures were withdrawn when {survey_ref(world, island).link} appeared.",
+        f"Kept for the record. These figures were withdrawn when {survey_ref(world, island).link} appeared.",
         table(("Lighthouse", "Height (m)"), rows),
     )
 
@@ -176,7 +176,7 @@ def _lighthouse(world: World, light: Lighthouse) -> Page:
         ),
         f"{light.name} is a lighthouse on {light.island.name}, built in {light.built}. Its light is seen from a "
         f"distance of {light.range_miles} nautical miles.",
-        f"The heights of the island's lighthouses are measured from time to time, see {survey_ref(world, light.island).link}.",
+        f"The island's lighthouses are measured from time to time: {survey_ref(world, light.island).link}.",
     )
 
 

@@ -131,7 +131,7 @@ def _museum(world: World, museum: Museum) -> Page:
     opening = Draw("museum", museum.name).pick(
         (
             f"The {museum.name} stands in {museum.town.page.link} on {museum.town.island.page.link}.",
-            f"The {museum.name} is a museum in {museum.town.page.link}, on the island of {museum.town.island.page.link}.",
+            f"The {museum.name} is a museum in {museum.town.page.link} on {museum.town.island.page.link}.",
         )
     )
     return page(
@@ -163,7 +163,7 @@ def _old_prices(world: World, museum: Museum, prices: tuple[int, ...]) -> Page:
     return page(
         ref,
         infobox(("Museum", museum.page.link), ("Valid from", "1 January 2017"), ("Status", "superseded")),
-        f"These prices are no longer valid. They were superseded on 1 April 2024 by {prices_ref(world, museum).link}.",
+        f"No longer valid. These prices were superseded on 1 April 2024 by {prices_ref(world, museum).link}.",
         _price_table(prices),
     )
 

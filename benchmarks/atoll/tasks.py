@@ -10,7 +10,7 @@ from . import level1, level2, level3
 from .drafts import Draft, File
 from .hashed import Draw
 from .model import World
-from .wordings import TEMPLATES
+from .wordings import TEMPLATES, question
 
 STREAMS = {**level1.STREAMS, **level2.STREAMS, **level3.STREAMS}
 REPEATS = 400
@@ -79,8 +79,8 @@ def _level(world: World, level: int) -> Iterator[Made]:
 
 def _worded(world: World, template: str, draft: Draft) -> Made:
     draw = Draw("atoll", 1, world.split, world.seed, "wording", template, draft.key)
-    question = draw.pick(TEMPLATES[template].wordings).format(**draft.fields)
+    asked = question(template, draw.pick(TEMPLATES[template].wordings), draft.fields)
     named = f"{world.split}|{world.seed}|{template}|{draft.key}"
     digest = hashlib.sha256(named.encode("utf-8")).hexdigest()[:12]
     made_id = f"atoll-{world.split}-{digest}"
-    return Made(made_id, template, TEMPLATES[template].level, question, draft.answer, draft.file)
+    return Made(made_id, template, TEMPLATES[template].level, asked, draft.answer, draft.file)
