@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,28 @@ def test_shipped_prompts_hide_the_gold_answer(name: str) -> None:
     assert "GOLD-ANSWER" not in prompt
     assert not benchmark.ready()
     assert benchmark.ready().command == f"toleap data import {name} PATH"
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "add-a-benchmark.md"
+
+
+def test_the_examples_of_the_page_work(tmp_path: Path) -> None:
+    """Every file that docs/add-a-benchmark.md shows is written as shown, and the three benchmarks are loaded."""
+    shown = re.findall(r"^`([\w./]+)`[^\n]*:\n\n```\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(shown) == 9
+    for name, content in shown:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+
+    rivers = load("rivers").tasks()
+    assert [(task.id, len(task.attachments)) for task in rivers] == [("r1", 0), ("r2", 1)]
+
+    lakes = load("lakes")
+    assert [task.metadata for task in lakes.tasks()] == [{"size": "large"}, {"size": "unknown"}]
+    assert (lakes.score.by, lakes.breakdown, lakes.corpus) == ("exact", ("size",), lakes.folder / "pages.jsonl")
+    assert lakes.render_prompt(lakes.tasks()[0]).endswith("Write the answer inside <answer></answer>.")
+
+    sums = load("sums", trust=True, options={"tasks": 30})
+    assert len(sums.tasks()) == 30
+    assert sums.corpus is not None
+    assert len(sums.corpus.read_text().splitlines()) == 30

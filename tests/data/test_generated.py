@@ -73,6 +73,7 @@ def test_options_are_part_of_what_it_is(folder: Path) -> None:
     assert [task.id for task in other.tasks()] == ["train-0", "train-1", "train-2"]
     assert other.revision != default.revision
     assert runs() == 2
+    assert load("made", options={"split": 2023}).options["split"] == "2023"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_options_are_part_of_what_it_is(folder: Path) -> None:
         ({"tasks": 1.5}, "made: option tasks: 1.5 is not int"),
         ({"hard": 1}, "made: option hard: 1 is not bool"),
         ({"hard": "yes"}, "made: option hard: 'yes' is not bool"),
-        ({"split": 1}, "made: option split: 1 is not str"),
+        ({"split": True}, "made: option split: True is not str"),
     ],
 )
 def test_wrong_options(folder: Path, options: dict[str, object], says: str) -> None:

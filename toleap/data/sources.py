@@ -150,8 +150,8 @@ def _like(value: Any, example: Any, where: str) -> Any:
     wanted = type(example)
     if isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool):
         return value
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if wanted in (float, str) and isinstance(value, int | float) and not isinstance(value, bool):
+        return wanted(value)
     try:
         if isinstance(value, str):
             return {"true": True, "false": False}[value.lower()] if wanted is bool else wanted(value)
