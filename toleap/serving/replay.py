@@ -1,0 +1,101 @@
+"""A recorded run as a policy: every conversation gets the replies that were recorded for it."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from toleap.errors import StoreFault, ToleapError, UsageError
+from toleap.runs import codec
+from toleap.runs.store import DATABASE
+from toleap.runs.writer import connect
+from toleap.types import Message, Turn
+
+_Place = tuple[bytes, ...]
+
+
+class NotRecorded(ToleapError):
+    """The recorded run has no reply for this conversation."""
+
+
+class RecordedRun:
+    """Replays the stored replies of a run, found by the opening messages and what the assistant said since.
+
+    Several attempts may share a place in their conversations, as all k attempts at a task do at the first turn: their
+    replies are handed out one after the other, so that k new attempts replay k recorded ones.
+    """
+
+    def __init__(self, conversations: Iterable[tuple[Sequence[Message], Sequence[Turn]]]) -> None:
+        self._replies: dict[_Place, list[Message]] = defaultdict(list)
+        self._handed_out: dict[_Place, int] = defaultdict(int)
+        for opening, turns in conversations:
+            place: _Place = (_hash(list(opening)),)
+            for turn in turns:
+                self._replies[place].append(turn.reply)
+                place = (*place, *map(_said, _assistant(turn.messages)))
+
+    @classmethod
+    def load(cls, folder: Path) -> RecordedRun:
+        """Read ``run.db`` in a run's folder.
+
+        Raises:
+            UsageError: there is no run, or it cannot be read.
+        """
+        path = folder / DATABASE
+        if not path.is_file():
+            raise UsageError(f"{folder}: no run here (no {DATABASE})")
+        try:
+            database = connect(path, read_only=True)
+            try:
+                return cls(_conversations(database))
+            finally:
+                database.close()
+        except (sqlite3.Error, StoreFault) as error:
+            raise UsageError(f"{path}: cannot be read: {error}") from error
+
+    def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> Message:  # noqa: ARG002
+        """The recorded reply.
+
+        Raises:
+            NotRecorded: no attempt of the run had this conversation.
+        """
+        spoken = _assistant(messages)
+        first = next((n for n, message in enumerate(messages) if message.get("role") == "assistant"), len(messages))
+        place = (_hash(messages[:first]), *map(_said, spoken))
+        replies = self._replies.get(place)
+        if not replies:
+            raise NotRecorded(f"no recorded attempt had this conversation (turn {len(spoken)})")
+        turn = self._handed_out[place]
+        self._handed_out[place] += 1
+        return replies[turn % len(replies)]
+
+
+def _conversations(database: sqlite3.Connection) -> Iterable[tuple[Sequence[Message], Sequence[Turn]]]:
+    attempts = database.execute(
+        "SELECT benchmark, task, attempt, opening FROM attempts WHERE opening IS NOT NULL "
+        "ORDER BY benchmark, task, attempt"
+    ).fetchall()
+    for benchmark, task, attempt, opening in attempts:
+        blobs = database.execute(
+            "SELECT blob FROM turns WHERE benchmark = ? AND task = ? AND attempt = ? ORDER BY idx",
+            (benchmark, task, attempt),
+        )
+        yield codec.unpack_messages(opening), [codec.unpack_turn(blob) for (blob,) in blobs]
+
+
+def _assistant(messages: Iterable[Message]) -> list[Message]:
+    return [message for message in messages if message.get("role") == "assistant"]
+
+
+def _said(message: Message) -> bytes:
+    return _hash([message.get("content") or "", message.get("tool_calls") or []])
+
+
+def _hash(value: Any) -> bytes:
+    return hashlib.blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
