@@ -25,7 +25,7 @@ def test_the_tracked_file() -> None:
         "frames": 82.7,
         "webwalkerqa": 68.1,
         "seal0": 40.5,
-        "xbench_deepsearch": 70.0,
+        "xbench": 70.0,
     }
 
 

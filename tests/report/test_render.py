@@ -49,7 +49,7 @@ def test_an_incomplete_row_never_shows_a_bare_headline(missing: str) -> None:
     assert ("missing as wrong" in line) is (missing == "wrong")
     shown = terminal(table)
     assert all(part in shown for part in (headline, "[25.0, 50.0]", "incomplete", "8 = 6 + 1 + 1"))
-    assert "toleap score run-a" in shown
+    assert "b · run-a: 1 unscored: judge failed → the answers are kept" in shown
     assert "run the same command again" in shown
 
 

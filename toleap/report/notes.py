@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,6 +13,8 @@ REASONS = 5
 """Reasons told apart; the rarer ones are counted together."""
 _REASON_CHARS = 160
 RUN_AGAIN = "run the same command again"
+JUDGE = "the answers are kept; the same command scores them once a judge is configured"
+RETRY = "remove the cause and add --retry-quarantined to the same command, or count them as wrong: --missing wrong"
 
 
 def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Note]:
@@ -23,13 +24,10 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
     unscored = [attempt for attempt in rows if attempt.ending is not None and outcome(attempt) is None]
     late = sum(attempt.ending is Ending.TIME_LIMIT for attempt in rows)
     groups: list[tuple[NoteKind, Counter[str], str]] = [
-        ("unscored", _reasons(map(_why_unscored, unscored)), f"toleap score {shlex.quote(run.name)}"),
+        ("unscored", _reasons("not scored yet" for a in unscored if a.verdict is None), RUN_AGAIN),
+        ("unscored", _reasons(a.verdict.reason for a in unscored if a.verdict is not None), JUDGE),
         ("owed", _reasons(a.fault or "not run yet" for a in owed if not a.quarantined), RUN_AGAIN),
-        (
-            "quarantined",
-            _reasons(a.fault or "no reason recorded" for a in owed if a.quarantined),
-            "remove the cause and run them again, or count them as wrong with --missing wrong",
-        ),
+        ("quarantined", _reasons(a.fault or "no reason recorded" for a in owed if a.quarantined), RETRY),
     ]
     notes = [
         Note(kind, part.name, run.name, reason, count, fix)
@@ -43,10 +41,6 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         text = "missing results count as wrong in the headline, as --missing wrong asks"
         notes.append(Note("missing", part.name, run.name, text, len(owed) + len(unscored)))
     return [*notes, *_uneven(run, part, rows)]
-
-
-def _why_unscored(attempt: AttemptRow) -> str:
-    return "not scored yet" if attempt.verdict is None else attempt.verdict.reason or "no reason given"
 
 
 def _reasons(texts: Iterable[str]) -> Counter[str]:
