@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from .reading import Link, Page, UnsureError, number
-from .steps import Step, Wanted, find_titled, follow, in_force, look_up
+from .steps import Step, Wanted, find_in_force, follow, in_force, look_up
 
 Fields = Mapping[str, str]
 Rank = tuple[str, int]
@@ -82,14 +82,13 @@ def population(page: Page, year: str) -> str:
 
 def admission(name: str) -> Step[Page]:
     """A museum's prices in force."""
-    found = yield from find_titled(f"Admission prices: {name}", "Admission prices", "prices now in force")
-    return in_force([page for page in found if page.info.get("Museum") == name])
+    return (yield from find_in_force(f"Admission prices: {name}", "Admission prices", name, "prices now in force"))
 
 
 def timetable(company: str) -> Step[Page]:
     """A ferry company's timetable in force."""
-    found = yield from find_titled(f"Timetable of the {company}", f"Timetable of the {company}", "fares now in force")
-    return in_force(found)
+    title = f"Timetable of the {company}"
+    return (yield from find_in_force(title, title, company, "fares now in force"))
 
 
 def market(name: str, island: str) -> Step[Page]:

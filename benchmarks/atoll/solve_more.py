@@ -16,6 +16,8 @@ def catch_value(asked: Fields, file: str) -> Step[str]:
     """Sums the landings of one good in one harbour and multiplies by the market's price."""
     text = yield from open_file(file, "all landings")
     rows = [row for row in csv_rows(text) if (row["harbour"], row["good"]) == (asked["town"], asked["good"])]
+    if not rows:
+        raise UnsureError(f"the attached file lists no {asked['good']} landed at {asked['town']}")
     prices = yield from market(asked["town"], asked["island"])
     price = prices.row(Good=asked["good"])[f"June {asked['year']} (crowns per kg)"]
     kilograms = ", ".join(row["kilograms"] for row in rows)

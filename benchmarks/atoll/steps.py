@@ -20,6 +20,10 @@ Step = Generator[list[Call], list[str], T]
 QUERIES_A_CALL = 3
 PAGES_A_CALL = 3
 """Few enough that no result is cut."""
+LONGEST_LIST = 5
+"""Parts of a list that are worth a search."""
+MOST_PAGES = 24
+"""Pages that are worth opening to find one article's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +82,31 @@ def look_up(wanted: Sequence[Wanted], purpose: str) -> Step[list[Page]]:
     return (yield from _past_namesakes(wanted, found, purpose))
 
 
-def find_titled(query: str, start: str, purpose: str) -> Step[list[Page]]:
-    """All the pages in a search's hits whose title begins with ``start``."""
+def find_in_force(query: str, start: str, about: str, purpose: str) -> Step[Page]:
+    """The page in force among those whose title begins with ``start`` and which name ``about`` in their infobox.
+
+    Where search shows only superseded ones, their links lead on.
+    """
     known = yield from search([query])
     leads = [hit for hit in known if hit.title.startswith(start)]
     if not leads:
-        raise UnsureError(f"found no page called {start}")
-    return (yield from follow(leads, purpose))
+        raise UnsureError(f"found no page called {query}")
+    found = yield from follow(leads, purpose)
+    found = [page for page in found if about in page.info.values()]
+    if not any(is_in_force(page) for page in found):
+        onward = [link for page in found for link in page.links if link.title.startswith(start)]
+        found = yield from follow(list(dict.fromkeys(onward)), purpose)
+    return in_force(found)
+
+
+def is_in_force(page: Page) -> bool:
+    """Whether a page says that it holds."""
+    return page.info.get("Status") == "in force"
 
 
 def in_force(candidates: Sequence[Page]) -> Page:
     """The one page that says it is in force."""
-    valid = [page for page in candidates if page.info.get("Status") == "in force"]
+    valid = [page for page in candidates if is_in_force(page)]
     if len(valid) != 1:
         raise UnsureError("cannot tell which of the pages is in force")
     return valid[0]
@@ -121,11 +138,17 @@ def _choose(thing: Wanted, known: Sequence[Link]) -> Link | None:
 
 
 def _from_lists(lost: Sequence[Wanted]) -> Step[list[Link]]:
+    """Second chances: a search for the bare names, the lists of their kinds, and what all these pages link to."""
+    names = [thing.name for thing in lost]
     kinds = list(dict.fromkeys(thing.listing for thing in lost))
-    known = yield from search([f"List of {kind}, part {part}" for kind in kinds for part in (1, 2, 3)])
-    starts = tuple(f"List of {kind}" for kind in kinds)
-    read = yield from fetch([hit.url for hit in known if hit.title.startswith(starts)], "find the article's address")
-    return [link for page in read.values() for link in page.links]
+    parts = ["", *(f", part {part}" for part in range(1, LONGEST_LIST + 1))]
+    known = yield from search(names + [f"List of {kind}{part}" for kind in kinds for part in parts])
+    if all(_choose(thing, known) is not None for thing in lost):
+        return known
+    starts = tuple([f"List of {kind}" for kind in kinds])
+    near = [hit.url for hit in known if hit.title.startswith(starts) or any(name in hit.title for name in names)]
+    read = yield from fetch(near[:MOST_PAGES], "find the article's address")
+    return known + [link for page in read.values() for link in page.links]
 
 
 def _past_namesakes(wanted: Sequence[Wanted], found: list[Page], purpose: str) -> Step[list[Page]]:

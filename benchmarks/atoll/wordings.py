@@ -151,7 +151,7 @@ TEMPLATES: dict[str, Template] = {
         2,
         NAME,
         (
-            "Which ship of the present fleet of the {company} {criterion}?",
+            "Of all the ships in the present fleet of the {company}, which one {criterion}?",
             "In the present fleet of the {company}, one ship {criterion}. Which one is it?",
         ),
     ),
