@@ -185,6 +185,7 @@ def test_status_of_all(secret: None, make: Make, tmp_path: Path) -> None:
     assert (found["own"].ready, found["own"].rows, len(found["own"].revision)) == (True, 1, 16)
     assert "did you mean title?" in found["broken"].problem
     assert "bad.jsonl, line 1: not JSON" in found["bad"].problem
+    assert (found["bad"].ready, found["bad"].where) == (False, "")
     assert (found["made"].ready, found["made"].command) == (False, "--trust")
     assert (found["secret"].title, found["secret"].command) == ("Secret questions", "toleap data import secret PATH")
     (made,) = status(["made"], trust=True)

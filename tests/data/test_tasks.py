@@ -125,6 +125,9 @@ def test_attachments_lie_beside_the_data_or_in_files(tmp_path: Path) -> None:
     (tmp_path / "files" / "deep").mkdir(parents=True)
     (tmp_path / "files" / "deep" / "b.csv").write_text("2")
     (tmp_path / "files" / "c.csv").write_text("3")
+    (tmp_path / "files" / "全角　名.csv").write_text("4")
+    (task,) = read(tmp_path, [{**ROW, "task_id": "題　一", "file_name": "全角　名.csv"}])
+    assert (task.id, task.attachments[0].name) == ("題　一", "全角　名.csv")
     (task,) = read(tmp_path, [{**ROW, "file_name": ["deep/b.csv", "c.csv", "c.csv"]}])
     assert [file.name for file in task.attachments] == ["deep/b.csv", "c.csv"]
 
@@ -137,6 +140,7 @@ def test_attachments_lie_beside_the_data_or_in_files(tmp_path: Path) -> None:
         ("/etc/passwd", "not a plain name"),
         ("..\\secret", "not a plain name"),
         ("a\nb", "not a plain name"),
+        ("a\u2028b", "not a plain name"),
         ("gone.csv", "no file 'gone.csv'"),
         ("n" * 300, "no file"),
         ("leads-out", "a link that leads out"),

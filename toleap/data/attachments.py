@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from toleap.data.table import Row, as_text, cell
+from toleap.data.table import Row, as_text, cell, is_one_line
 from toleap.errors import UsageError
 from toleap.types import Attachment
 
@@ -29,7 +29,7 @@ def attachments_of(row: Row, column: str, data_file: Path, root: Path) -> tuple[
 
 def _inside(root: Path, name: str, data_file: Path, where: str) -> Path:
     parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name or not name.isprintable():
+    if parts.is_absolute() or ".." in parts.parts or "\\" in name or not is_one_line(name):
         raise UsageError(f"{where}: {name!r} is not a plain name of a file in {root}")
     try:
         path = (root / parts).resolve(strict=True)

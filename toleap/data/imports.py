@@ -127,5 +127,5 @@ def _read_status(benchmark: Benchmark, where: str) -> DataStatus:
     try:
         rows, revision = len(benchmark.tasks()), benchmark.revision
     except UsageError as error:
-        return DataStatus(benchmark.name, benchmark.title, False, None, where, "", str(error), "")
+        return DataStatus(benchmark.name, benchmark.title, False, None, "", "", str(error), "")
     return DataStatus(benchmark.name, benchmark.title, True, rows, where, revision, "", "")

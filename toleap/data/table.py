@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -67,6 +68,11 @@ def as_label(value: Any, where: str) -> str:
     if isinstance(value, list):
         return " | ".join(as_text(element, where) for element in value)
     return as_text(value, where)
+
+
+def is_one_line(text: str) -> bool:
+    """Whether a name is free of control characters and line breaks of any kind."""
+    return not any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text)
 
 
 def _checked(text: str, where: str) -> str:

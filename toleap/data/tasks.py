@@ -12,7 +12,7 @@ from toleap.data.attachments import attachments_of
 from toleap.data.decrypt import decrypt
 from toleap.data.readers import parse
 from toleap.data.spec import Columns, Data, Decrypt
-from toleap.data.table import Row, as_label, as_text, cell, columns_of, has
+from toleap.data.table import Row, as_label, as_text, cell, columns_of, has, is_one_line
 from toleap.errors import UsageError
 from toleap.types import Task
 
@@ -156,7 +156,7 @@ def _id(row: Row, column: str | None, question: str, path: Path) -> str:
     if column is None:
         return hashlib.sha256(question.encode("utf-8")).hexdigest()[:12]
     text = _filled(row, column, path)
-    if len(text) > _MAX_ID or not text.isprintable():
+    if len(text) > _MAX_ID or not is_one_line(text):
         raise UsageError(f"{path}, {row.place}: the id must be one line of at most {_MAX_ID} characters")
     return text
 

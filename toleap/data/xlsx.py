@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -57,14 +58,16 @@ def _first_sheet(data: bytes) -> list[tuple[int, tuple[Any, ...]]]:
     from openpyxl import load_workbook
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-    book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    try:
-        sheet = book.worksheets[0]
-        if isinstance(sheet, ReadOnlyWorksheet):
-            sheet.reset_dimensions()
-        return list(_filled(sheet.iter_rows(values_only=True)))
-    finally:
-        book.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about styles and extensions, which hold no data
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        try:
+            sheet = book.worksheets[0]
+            if isinstance(sheet, ReadOnlyWorksheet):
+                sheet.reset_dimensions()
+            return list(_filled(sheet.iter_rows(values_only=True)))
+        finally:
+            book.close()
 
 
 def _filled(values: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, tuple[Any, ...]]]:
