@@ -30,8 +30,11 @@ def strings(context: CallContext, name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def cut(text: str, limit: int) -> tuple[str, bool]:
-    """The text, at most ``limit`` characters of it, with a mark where it was cut; and whether it was."""
-    if len(text) <= limit:
+def cut(text: str, limit: int, *, more: bool = False) -> tuple[str, bool]:
+    """At most ``limit`` characters of the text, with a mark where it was cut; and whether it was.
+
+    ``more``: there was more of it already before.
+    """
+    if len(text) <= limit and not more:
         return text, False
-    return f"{text[:limit]}\n[cut: {limit} of {len(text)} characters shown]", True
+    return f"{text[:limit]}\n[cut: only the first {limit} characters are shown]", True
