@@ -98,7 +98,11 @@ def test_an_unknown_scheme() -> None:
 def call(word: str) -> Message:
     arguments = json.dumps({"query": [word]})
     function = {"name": "search", "arguments": arguments}
-    return {"role": "assistant", "content": "", "tool_calls": [{"id": word, "type": "function", "function": function}]}
+    return {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": word, "type": "function", "function": function}],
+    }
 
 
 OPENING: Message = {"role": "user", "content": "q"}

@@ -120,9 +120,12 @@ async def test_a_reset_breaks_the_connection_and_the_server_goes_on() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"messages": []}', b'{"messages": 3}', b"\xff", b"null"])
 async def test_nonsense_is_refused(body: bytes) -> None:
-    async with await start_scripted(FixedTurns(TURNS)) as server, aiohttp.ClientSession() as session:
-        async with session.post(f"{server.base_url}/chat/completions", data=body) as response:
-            assert response.status == 400
+    async with (
+        await start_scripted(FixedTurns(TURNS)) as server,
+        aiohttp.ClientSession() as session,
+        session.post(f"{server.base_url}/chat/completions", data=body) as response,
+    ):
+        assert response.status == 400
 
 
 async def test_a_prompt_beyond_the_context_is_refused_as_model_servers_do() -> None:
@@ -133,9 +136,11 @@ async def test_a_prompt_beyond_the_context_is_refused_as_model_servers_do() -> N
 
 
 async def test_it_names_its_model() -> None:
-    async with await start_scripted(FixedTurns(TURNS), model="scripted:x") as server, aiohttp.ClientSession() as session:
-        async with session.get(f"{server.base_url}/models") as response:
-            assert (await response.json())["data"][0]["id"] == "scripted:x"
+    async with (
+        await start_scripted(FixedTurns(TURNS), model="scripted:x") as server,
+        aiohttp.ClientSession() as session,session.get(f"{server.base_url}/models") as response
+    ):
+        assert (await response.json())["data"][0]["id"] == "scripted:x"
 
 
 async def test_a_port_in_use_is_named() -> None:
