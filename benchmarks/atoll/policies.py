@@ -2,6 +2,7 @@
 
 A policy is a pure function of the messages: the solver is replayed from the tool results in the history each time, so
 the server that asks keeps no state. A history whose tool results were dropped or shortened cannot be replayed.
+Where the request offers no tools, but its system message lists some, calls are written as text in ``<tool_call>``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .steps import Call, Step
 from .wordings import Reading, read
 
 _FILE = re.compile(r"[\w-]+\.(?:csv|xlsx|pdf)\b")
+UNSURE = "I could not determine the answer"
 _GUESSES_FROM = ("train", 2026, 3000)
 
 
@@ -32,14 +34,19 @@ class Policy(Protocol):
 class Oracle:
     """Solves every task from the question and the tools alone, as a careful reader would."""
 
-    def reply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG002
-        """The next calls, or the answer when the solver has it."""
+    def reply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
+        """The next calls, or the answer when the solver has it, or that there is none."""
         text = user_text(messages)
         asked = read(text)
         if asked is None:
-            return _said("I could not determine the answer: I do not know this kind of question.")
+            return _unsure("I do not know this kind of question")
         file = _FILE.search(text)
-        return _replayed(_solver(asked, file[0] if file else ""), messages)
+        turn = _replayed(_solver(asked, file[0] if file else ""), messages)
+        if isinstance(turn, str):
+            return _said(turn)
+        if _answer_is_demanded(messages) or not (tools or _tools_are_text(messages)):
+            return _unsure("I was asked to stop before I had read everything")
+        return _called(turn, len(messages)) if tools else _written(turn)
 
 
 class Guesser:
@@ -72,22 +79,24 @@ def _solver(asked: Reading, file: str) -> Step[str]:
     return solve_more.SOLVERS[asked.template](asked.fields, file)
 
 
-def _replayed(solver: Step[str], messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the solver does after the results in the history."""
-    history = rounds(messages)
+def _replayed(solver: Step[str], messages: Sequence[Mapping[str, Any]]) -> list[Call] | str:
+    """What the solver does after the results in the history: calls, or the text of its last message."""
     try:
         calls = next(solver)
-        for results in history:
+        for results in rounds(messages):
             if len(results) != len(calls):
-                return _unsure("some results of my calls are missing")
+                raise UnsureError("some results of my calls are missing")
             calls = solver.send(results)
     except StopIteration as done:
-        return _said(f"I read the pages that the question leads to.\n<answer>{done.value}</answer>")
+        return f"I read the pages that the question leads to.\n<answer>{done.value}</answer>"
     except (UnsureError, LookupError, ValueError) as error:
-        return _unsure(str(error))
-    if _answer_is_demanded(messages):
-        return _unsure("I was asked to stop before I had read everything")
-    return _called(calls, len(history))
+        return f"{UNSURE}: {error}"
+    return calls
+
+
+def _tools_are_text(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the system message lists tools, as dialects without ``tools`` in the request do."""
+    return any(message.get("role") == "system" and "<tools>" in content(message) for message in messages)
 
 
 def _answer_is_demanded(messages: Sequence[Mapping[str, Any]]) -> bool:
@@ -109,8 +118,13 @@ def _called(calls: Sequence[Call], turn: int) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": made}
 
 
+def _written(calls: Sequence[Call]) -> dict[str, Any]:
+    blocks = (json.dumps({"name": name, "arguments": arguments}) for name, arguments in calls)
+    return _said("\n".join(f"<tool_call>\n{block}\n</tool_call>" for block in blocks))
+
+
 def _unsure(why: str) -> dict[str, Any]:
-    return _said(f"I could not determine the answer: {why}")
+    return _said(f"{UNSURE}: {why}")
 
 
 def _said(text: str) -> dict[str, Any]:

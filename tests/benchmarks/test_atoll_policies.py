@@ -17,14 +17,19 @@ import openpyxl
 import pypdf
 import pytest
 
+from toleap.chat.dialects import Reading, dialect_for
 from toleap.data.corpus import Corpus, open_corpus
 from toleap.data.prompt import render
 from toleap.folders import shipped_root
 from toleap.scoring.gaia import is_correct
+from toleap.types import ToolResult
 
 FOLDER = shipped_root() / "benchmarks" / "atoll"
 NAME = "toleap_benchmark_atoll"
 Row = dict[str, str]
+TOOLS = [
+    {"type": "function", "function": {"name": name}} for name in ("search", "fetch_url", "read_file", "execute_code")
+]
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +62,9 @@ class Tools:
         self.broken: dict[str, str] = {}
 
     def run(self, call: dict[str, Any]) -> str:
-        name = call["function"]["name"]
-        arguments = json.loads(call["function"]["arguments"])
+        return self.answer(call["function"]["name"], json.loads(call["function"]["arguments"]))
+
+    def answer(self, name: str, arguments: dict[str, Any]) -> str:
         made: dict[str, Callable[..., str]] = {
             "search": self.search,
             "fetch_url": self.fetch_url,
@@ -79,7 +85,7 @@ class Tools:
         assert purpose
         found = ((one, self.corpus.page(one)) for one in url)
         return "\n---\n".join(
-            f"URL: {one}\nError: no such page" if page is None else f"URL: {one}\n{page.title}\n\n{page.text}"
+            f"URL: {one}\nError: no such page" if page is None else f"URL: {one}\nTitle: {page.title}\n{page.text}"
             for one, page in found
         )
 
@@ -125,20 +131,14 @@ def native(messages: list[dict[str, Any]], reply: dict[str, Any], texts: list[st
         messages.append({"role": "tool", "tool_call_id": call["id"], "content": text})
 
 
-def hermes(messages: list[dict[str, Any]], reply: dict[str, Any], texts: list[str]) -> None:
-    messages.append({"role": "assistant", "content": "calls"})
-    for text in texts:
-        messages.append({"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"})
-
-
-def play(policy: Any, row: Row, tools: Tools, hand_back: Callable[..., None] = native) -> tuple[str | None, int]:
+def play(policy: Any, row: Row, tools: Tools) -> tuple[str | None, int]:
     """The final answer (None where there are no answer tags) and the number of turns."""
     messages = opening(row)
     for turn in range(1, 21):
-        reply = policy.reply(json.loads(json.dumps(messages)), [])
+        reply = policy.reply(json.loads(json.dumps(messages)), TOOLS)
         if not reply["tool_calls"]:
             return _answer(reply["content"]), turn
-        hand_back(messages, reply, [tools.run(call) for call in reply["tool_calls"]])
+        native(messages, reply, [tools.run(call) for call in reply["tool_calls"]])
     raise AssertionError(f"no answer after 20 turns: {row['Question']}")
 
 
@@ -178,12 +178,24 @@ def test_oracle_solves_three_hundred(built: Any, policies: ModuleType, results: 
     assert _wrong(policies.POLICIES["oracle"](), rows, Tools(folder, corpus, results)) == []
 
 
-def test_oracle_reads_results_in_user_messages(built: Any, policies: ModuleType) -> None:
+def test_oracle_plays_where_tools_and_results_are_text(built: Any, policies: ModuleType) -> None:
     folder, rows, corpus = built
     tools = Tools(folder, corpus, 10)
+    dialect = dialect_for("hermes")
     for row in rows[:12]:
-        got, _ = play(policies.POLICIES["oracle"](), row, tools, hermes)
-        assert is_correct(got, row["Final answer"]), row["Question"]
+        messages = opening(row)
+        messages[0]["content"] = dialect.system("You are a helper.", TOOLS)
+        while calls := (reading := _hermes_turn(policies, messages)).calls:
+            texts = [tools.answer(call.name, dict(call.arguments)) for call in calls]
+            messages.append(reading.sent)
+            messages += [dialect.hand_back(call, ToolResult(text)) for call, text in zip(calls, texts, strict=True)]
+        assert is_correct(_answer(reading.text), row["Final answer"]), row["Question"]
+
+
+def _hermes_turn(policies: ModuleType, messages: list[dict[str, Any]]) -> Reading:
+    reply = policies.POLICIES["oracle"]().reply(messages, [])
+    assert reply["tool_calls"] == []
+    return dialect_for("hermes").read(reply, keep_thoughts=True, turn=len(messages))
 
 
 def test_oracle_needs_several_turns_where_there_are_several_hops(built: Any, policies: ModuleType) -> None:
@@ -201,7 +213,7 @@ def test_oracle_says_so_when_a_tool_fails(built: Any, policies: ModuleType, tool
     row = next(row for row in rows if row["template"] == "catch_value")
     messages = opening(row)
     oracle = policies.POLICIES["oracle"]()
-    while (reply := oracle.reply(messages, []))["tool_calls"]:
+    while (reply := oracle.reply(messages, TOOLS))["tool_calls"]:
         native(messages, reply, [tools.run(call) for call in reply["tool_calls"]])
     assert reply["content"].startswith("I could not determine the answer")
 
@@ -211,21 +223,22 @@ def test_oracle_answers_when_an_answer_is_demanded(built: Any, policies: ModuleT
     tools = Tools(folder, corpus, 10)
     messages = opening(rows[1])
     oracle = policies.POLICIES["oracle"]()
-    reply = oracle.reply(messages, [])
+    reply = oracle.reply(messages, TOOLS)
+    assert "could not determine" in oracle.reply(messages, [])["content"]
     native(messages, reply, [tools.run(call) for call in reply["tool_calls"]])
     messages.append({"role": "user", "content": "Give your final answer now."})
-    assert oracle.reply(messages, [])["tool_calls"] == []
+    assert oracle.reply(messages, TOOLS)["tool_calls"] == []
 
 
 def test_oracle_does_not_know_other_questions(policies: ModuleType) -> None:
-    reply = policies.POLICIES["oracle"]().reply([{"role": "user", "content": "What is 2 + 2?"}], [])
+    reply = policies.POLICIES["oracle"]().reply([{"role": "user", "content": "What is 2 + 2?"}], TOOLS)
     assert reply["tool_calls"] == [] and "could not determine" in reply["content"]
 
 
 def test_oracle_is_a_pure_function_of_the_messages(built: Any, policies: ModuleType) -> None:
     _, rows, _ = built
     for row in rows[:12]:
-        first, second = (policies.POLICIES["oracle"]().reply(opening(row), []) for _ in range(2))
+        first, second = (policies.POLICIES["oracle"]().reply(opening(row), TOOLS) for _ in range(2))
         assert first == second and first["tool_calls"]
 
 
