@@ -16,7 +16,11 @@ from toleap.errors import ToleapError, UsageError
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 _RESULTS = click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the runs."
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of the runs.",
 )
 
 
@@ -64,7 +68,9 @@ def list_(what: str, as_json: bool) -> None:
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. agent.max_turns=20.")
 @click.option("--run", "run_name", help="Name of the run.  [default: model and fingerprint]")
 @click.option("--reference", is_flag=True, help="Also play the benchmark's scripted reference, as a yardstick row.")
-@click.option("--retry-quarantined", is_flag=True, help="Run attempts again that were set aside after faults of ours.")
+@click.option(
+    "--retry-quarantined", is_flag=True, help="Run attempts again that were set aside after faults of ours."
+)
 @click.option("--trust", is_flag=True, help="Let Python in benchmark and tool folders that are not shipped run.")
 @click.option("--missing", type=click.Choice(["report", "wrong"]), default="report", show_default=True)
 @_RESULTS
@@ -90,7 +96,9 @@ def run(**options: Any) -> None:
 
 @app.command()
 @click.argument("model", required=False)
-@click.option("--scripted", metavar="POLICY", help="Play a policy: oracle, guesser, turns:PATH, run:NAME, BENCHMARK/POLICY.")
+@click.option(
+    "--scripted", metavar="POLICY", help="Play a policy: oracle, guesser, turns:PATH, run:NAME, BENCHMARK/POLICY."
+)
 @click.option("--port", type=int, default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--latency-ms", type=float, default=0.0, show_default=True, help="Scripted: time of every answer.")
 @click.option("--context", type=int, help="Context length in tokens.  [default: the profile's]")
@@ -170,7 +178,9 @@ def status(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
 @app.command()
 @click.option("--server", type=click.Choice(["auto", "cpu", "cuda", "none"]), default="auto", show_default=True,
               help="Which build of vLLM the model server gets.")  # fmt: skip
-@click.option("--sandbox/--no-sandbox", default=True, show_default=True, help="The sandbox's Python for execute_code.")
+@click.option(
+    "--sandbox/--no-sandbox", default=True, show_default=True, help="The sandbox's Python for execute_code."
+)
 def setup(server: str, sandbox: bool) -> None:
     """Make the model server's and the sandbox's environments, through uv. Doing it again costs nothing.
 

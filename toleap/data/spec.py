@@ -83,6 +83,8 @@ class Spec(_Section):
     title: str = ""
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] = "en"
     reference: str | None = None
+    model: Text | None = None
+    """The model that is run where the user names none."""
     data: Data = Data()
     web: Web = Web()
     score: Score = Score()

@@ -128,9 +128,10 @@ class _Playing:
     @contextlib.asynccontextmanager
     async def _endpoint(self) -> AsyncIterator[tuple[str, Callable[[], Awaitable[ServerFault]] | None]]:
         """The model's base URL, and what waits for the end of a server of ours."""
-        model, server = self.plan.model, None
+        model = self.plan.model
+        server: VllmServer | ScriptedProcess | None = None
         if model.policy is not None:
-            server = ScriptedProcess(model.policy)
+            server = ScriptedProcess(model.policy, trust=self.plan.operation.trust)
         elif model.source is not None:
             server = VllmServer(model.source, context=self.plan.config.agent.context, progress=self._log)
         if server is None:
