@@ -159,6 +159,14 @@ def test_breakdown_values_sort_naturally_and_may_overlap() -> None:
     assert [row.tasks for row in rows] == [3, 1, 1, 1, 1]
 
 
+def test_a_group_knows_its_size_where_the_data_of_every_task_is_there() -> None:
+    metadata = {f"t{i}": {"level": "1"} for i in range(5)}
+    part = benchmark("1", "0", tasks_total=5, metadata=metadata, breakdown=("level",))
+    assert [(row.tasks, row.tasks_total) for row in build_table([run(part)]).rows] == [(2, 5), (2, 5)]
+    planned_only = replace(part, metadata={task: metadata[task] for task in ("t0", "t1")})
+    assert [(row.tasks, row.tasks_total) for row in build_table([run(planned_only)]).rows] == [(2, 5), (2, None)]
+
+
 def test_columns_can_be_crossed() -> None:
     metadata = {"t0": {"type": "single", "level": "easy"}, "t1": {"type": "multi", "level": "hard"}}
     rows = build_table([run(benchmark("1", "0", metadata=metadata, breakdown=("type*level",)))]).rows

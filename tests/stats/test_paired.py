@@ -128,6 +128,10 @@ def test_students_t_has_its_tabled_values(t: float, degrees: int, p: float) -> N
     assert two_sided_p(-t, degrees) == two_sided_p(t, degrees)
 
 
+def test_students_t_with_many_degrees_is_normal_near_zero_too() -> None:
+    assert two_sided_p(0.01, 10**6) == pytest.approx(0.9920213, abs=1e-6)
+
+
 def test_students_t_with_one_degree_is_cauchy() -> None:
     assert two_sided_p(1, 1) == pytest.approx(0.5)
     assert two_sided_p(1e200, 1) == pytest.approx(0, abs=1e-12)
