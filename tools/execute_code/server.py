@@ -76,26 +76,18 @@ def _result(reply: Reply, seconds: int) -> CallToolResult:
     outcome = reply.outcome
     parts = []
     if reply.restarted:
-        parts.append(
-            f"[A new session was started, because of the earlier one {reply.restarted}: its variables are gone.]"
-        )
+        parts.append(f"[A new session was started: {reply.restarted}. Variables are gone.]")
     parts.append(_output(outcome))
     parts.append(_ending(outcome, seconds))
     text = "\n".join(part for part in parts if part) or "[The code printed nothing.]"
-    cut = outcome.written > _shown(outcome)
+    cut = outcome.left_out > 0
     good = outcome.end == "done" or (outcome.end == "exited" and outcome.status == 0)
     return answer(text, truncated=cut) if good else world(text, truncated=cut)
 
 
-def _shown(outcome: Outcome) -> int:
-    return len(outcome.head.encode()) + len(outcome.tail.encode())
-
-
 def _output(outcome: Outcome) -> str:
-    left_out = outcome.written - _shown(outcome)
-    if left_out <= 0:
-        return (outcome.head + outcome.tail).rstrip("\n")
-    return f"{outcome.head}\n[… {left_out} bytes left out …]\n{outcome.tail}".rstrip("\n")
+    between = f"\n[… {outcome.left_out} bytes left out …]\n" if outcome.left_out else ""
+    return f"{outcome.head}{between}{outcome.tail}".rstrip("\n")
 
 
 def _ending(outcome: Outcome, seconds: int) -> str:

@@ -5,7 +5,7 @@
 
 from toleap.dock.sandbox.chain import Limits
 from toleap.dock.sandbox.environment import find_sandbox_environment, make_sandbox_environment
-from toleap.dock.sandbox.probe import Check, probe, sandbox_status
+from toleap.dock.sandbox.probing import Check, probe, sandbox_status
 from toleap.dock.sandbox.sandbox import Reply, Sandbox
 from toleap.dock.sandbox.session import Outcome
 

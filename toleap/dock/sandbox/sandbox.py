@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toleap.dock.sandbox import session
 from toleap.dock.sandbox.chain import Limits
-from toleap.dock.sandbox.probe import confined
+from toleap.dock.sandbox.probing import confined
 from toleap.dock.sandbox.session import Outcome, Session, Setup
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import stat
 import struct
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ End = Literal["done", "raised", "exited", "died", "timeout", "memory", "inodes",
 
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
+_END_SECONDS = 5.0
 _LARGEST_FRAME = 4 << 20
 _WORKER = Path(__file__).with_name("worker.py")
 
@@ -35,8 +37,8 @@ class Outcome:
     """The exit code for "exited" and "died", minus the signal where one ended it."""
     head: str
     tail: str
-    written: int
-    """Bytes that the code wrote; more than head and tail hold when it wrote too much."""
+    left_out: int
+    """Bytes of output between head and tail that were not kept."""
 
     @property
     def alive(self) -> bool:
@@ -223,11 +225,11 @@ async def _receive(process: asyncio.subprocess.Process) -> dict[str, Any]:
 
 def _outcome(frame: Mapping[str, Any]) -> Outcome:
     end, head, tail = frame.get("end"), frame.get("head"), frame.get("tail")
-    status, written = frame.get("status"), frame.get("bytes")
+    status, left_out = frame.get("status"), frame.get("left_out")
     texts = isinstance(head, str) and isinstance(tail, str)
-    if end not in get_args(End) or not texts or not isinstance(status, int) or not isinstance(written, int):
+    if end not in get_args(End) or not texts or not isinstance(status, int) or not isinstance(left_out, int):
         raise ToolFault(f"the sandbox's answer lacks fields: {str(frame)[:200]}")
-    return Outcome(cast(End, end), status, str(head), str(tail), written)
+    return Outcome(cast(End, end), status, str(head), str(tail), left_out)
 
 
 async def _complaint(process: asyncio.subprocess.Process) -> str:
@@ -243,6 +245,21 @@ async def _kill(process: asyncio.subprocess.Process, *, gently: bool = False) ->
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), 2)
     if process.returncode is None:
+        # The outermost process ends when its child has, and that one (process 1 inside) when all others inside have:
+        # their user id must not be given away before.
+        for child in _children(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _END_SECONDS)
+    if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
     await process.wait()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []

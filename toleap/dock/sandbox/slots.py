@@ -7,6 +7,7 @@ locked file; the lock goes with the process that holds it, so a killed process l
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 
 from toleap.dock.sandbox import places
@@ -14,6 +15,8 @@ from toleap.errors import ToolFault
 
 FIRST_UID = 61000
 SLOTS = 1000
+# Each process begins elsewhere and goes round: a user id rests before it is used again.
+_next = itertools.count(os.getpid() * 64)
 
 
 class Slot:
@@ -31,14 +34,15 @@ class Slot:
 
 
 def take() -> Slot:
-    """The first free slot.
+    """A free slot.
 
     Raises:
         ToolFault: all are taken.
         UsageError: the folder of the locks cannot be made.
     """
     folder = places.shared("slots")
-    for number in range(SLOTS):
+    for _ in range(SLOTS):
+        number = next(_next) % SLOTS
         descriptor = os.open(folder / f"{number:03d}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

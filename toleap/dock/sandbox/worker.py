@@ -5,9 +5,9 @@ input and reads frames from its standard output, each four bytes of length (big 
 
     in   {"code": str, "seconds": float, "head": int, "tail": int, "memory": int, "inodes": int}
     out  {"end": "done" | "raised" | "exited" | "died" | "timeout" | "memory" | "inodes" | "lost",
-          "status": int, "head": str, "tail": str, "bytes": int}
+          "status": int, "head": str, "tail": str, "left_out": int}
 
-``status`` is the exit code, or minus the signal. Code cannot kill process 1, nor read its memory or its files, so
+``status`` is the exit code, or minus the signal; ``left_out`` are the bytes of output between head and tail. Code cannot kill process 1, nor read its memory or its files, so
 when this process dies it was not the code's doing. Between two calls everything but process 1 is stopped.
 """
 
@@ -228,9 +228,10 @@ class Supervisor:
                 else:
                     _available(self.wake)
                     self._reap()
-            if len(result) >= 4 and len(result) >= 4 + struct.unpack(">I", result[:4])[0]:
-                return _read_result(result[4:])
-            if self.status is not None or len(result) > _LARGEST_RESULT:
+            size = struct.unpack(">I", result[:4])[0] if len(result) >= 4 else None
+            if size is not None and size <= len(result) - 4:
+                return _read_result(result[4 : 4 + size])
+            if self.status is not None or (size or 0) > _LARGEST_RESULT:
                 return "died", self.status or 0, b""
             if time.monotonic() - looked >= _TICK:
                 looked = time.monotonic()
@@ -260,7 +261,10 @@ class Supervisor:
 
 def _answer(end: str, status: int, output: Output) -> dict[str, Any]:
     head, tail = (part.decode("utf-8", "replace") for part in (output.head, output.tail))
-    return {"end": end, "status": status, "head": head, "tail": tail, "bytes": output.total}
+    left_out = output.total - len(output.head) - len(output.tail)
+    if left_out:
+        head, tail = head.rstrip("\ufffd"), tail.lstrip("\ufffd")
+    return {"end": end, "status": status, "head": head, "tail": tail, "left_out": left_out}
 
 
 def _read_result(result: bytes) -> tuple[str, int, bytes]:
