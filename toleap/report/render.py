@@ -47,7 +47,7 @@ def to_rich(table: Table, published: Sequence[Published] = ()) -> RenderableType
         parts.append(Text(text.clean(heading), style="bold"))
         shown = [_scores(rows), *_rates(rows), _behaviour(rows)]
         shown += _published_rich([row for row in published if row.benchmark == benchmark])
-        parts += [Padding(part, (0, 0, 1, 0)) for part in shown]
+        parts += [Padding(part, (0, 0, 1, 0), expand=False) for part in shown]
     parts += [Text(f"• {text.clean(text.note(note), 600)}") for note in table.notes]
     if not table.rows:
         parts.append(Text("no results"))
