@@ -138,7 +138,8 @@ async def test_a_prompt_beyond_the_context_is_refused_as_model_servers_do() -> N
 async def test_it_names_its_model() -> None:
     async with (
         await start_scripted(FixedTurns(TURNS), model="scripted:x") as server,
-        aiohttp.ClientSession() as session,session.get(f"{server.base_url}/models") as response
+        aiohttp.ClientSession() as session,
+        session.get(f"{server.base_url}/models") as response,
     ):
         assert (await response.json())["data"][0]["id"] == "scripted:x"
 
