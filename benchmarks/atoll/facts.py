@@ -154,7 +154,7 @@ class Builder:
         draw = self.draw("mayors")
         made = []
         for town in self.towns:
-            former = self.person("politician", (1930, 1958))
+            former = self.person("politician", (1938, 1958), dies=False)
             current = self.person("politician", (1959, 1990), dies=False)
             made.append(Mayor(town, former, current, draw.between(2019, 2023), draw.chance(40)))
         return made
@@ -248,7 +248,7 @@ class Builder:
 
     def _treaties(self, islands: list[Island]) -> list[Treaty]:
         draw = self.draw("treaties")
-        diplomats = [self.person("diplomat", (1740, 1920)) for _ in range(DIPLOMATS)]
+        diplomats = [self.person("diplomat", (1795, 1920)) for _ in range(DIPLOMATS)]
         made = []
         for number, word in enumerate(self.names.words(TREATIES)):
             mediator = diplomats[number % DIPLOMATS]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from . import solve, solve_more
+from . import solve, solve_level3
 from .reading import UnsureError, content, rounds, user_text
 from .steps import Call, Step
 from .wordings import Reading, read
@@ -76,7 +76,7 @@ def _frequent_answers() -> dict[str, str]:
 def _solver(asked: Reading, file: str) -> Step[str]:
     if asked.template in solve.SOLVERS:
         return solve.SOLVERS[asked.template](asked.fields)
-    return solve_more.SOLVERS[asked.template](asked.fields, file)
+    return solve_level3.SOLVERS[asked.template](asked.fields, file)
 
 
 def _replayed(solver: Step[str], messages: Sequence[Mapping[str, Any]]) -> list[Call] | str:

@@ -14,9 +14,9 @@ from string import Formatter
 NUMBER = "Answer with the number only."
 TWO_DECIMALS = "Answer with the number only, with two decimals."
 ONE_DECIMAL = "Answer with the number only, rounded to one decimal."
-NAME = "Answer with the name only."
-FULL_NAME = "Answer with the full name only."
-LIST = "Answer with the names as a comma separated list."
+NAME = "Answer with the name only, without anything in brackets."
+FULL_NAME = "Answer with the full name only, without anything in brackets."
+LIST = "Answer with the names as a comma separated list, without anything in brackets."
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,9 @@ TEMPLATES: dict[str, Template] = {
         3,
         TWO_DECIMALS,
         (
-            "{adults} adults and {children} children travel with the {company} from {start} to {end} and back, and "
-            "visit the {museum} once. All of them need single tickets, adult or child, at the prices now in force. "
-            "How many crowns do they pay in total?",
+            "Suppose that {adults} adults and {children} children travel with the {company} from {start} to {end} "
+            "and back, and visit the {museum} once. All of them need single tickets, adult or child, at the prices "
+            "now in force. How many crowns do they pay in total?",
             "A party of {adults} adults and {children} children goes from {start} to {end} and returns, both with "
             "the {company}; on the way all of them visit the {museum}. What does this cost in crowns, with adult and "
             "child tickets at the prices now in force?",
