@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from toleap.agent.conversation import Conversation
 from toleap.agent.limits import limit_reached
+from toleap.chat.answer import extract_answer
 from toleap.chat.client import Chat, Reply, serialise
 from toleap.chat.dialects import Dialect
 from toleap.config import Agent, Sampling
 from toleap.errors import ContextOverflow, Fault
-from toleap.scoring.answer import extract_answer
 from toleap.types import CallContext, Ending, ErrorClass, Key, Message, ToolCall, ToolResult, Trajectory, Turn, Usage
 
 Save = Callable[[Key, Turn], Awaitable[None]]

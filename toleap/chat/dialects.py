@@ -15,9 +15,9 @@ from typing import Any, Literal, Protocol
 
 import orjson
 
+from toleap.chat.answer import without_thoughts
 from toleap.types import Message, ToolCall, ToolResult
 
-_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _BLOCK = re.compile(r"<tool_call>(.*?)(</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning")
 
@@ -115,12 +115,6 @@ _DIALECTS: Mapping[str, Dialect] = {"native": Native(), "hermes": Hermes()}
 def dialect_for(name: Literal["native", "hermes"]) -> Dialect:
     """The dialect of this name."""
     return _DIALECTS[name]
-
-
-def without_thoughts(text: str) -> str:
-    """The text without ``<think>`` blocks, and without what stands before a lone ``</think>``."""
-    text = _THOUGHTS.sub("", text)
-    return text.rpartition("</think>")[2]
 
 
 def _content(reply: Message) -> str:

@@ -26,7 +26,7 @@ _FLAGS = {
 
 def run(options: Mapping[str, Any]) -> int:
     """Carry out ``toleap run``; returns the exit code."""
-    said = Console(stderr=True, highlight=False)
+    said = Console(stderr=True, highlight=False, soft_wrap=True)
     request = _request(options)
     plan = make_plan(request, lambda line: said.print(line, markup=False))
     outcomes = [_play(item, said, options) for item in (*_references(plan, request, options), plan)]
@@ -37,7 +37,7 @@ def run(options: Mapping[str, Any]) -> int:
         document = {**table.to_dict(), "halted": outcomes[-1].halted, "folder": str(outcomes[-1].folder)}
         print(json.dumps(document, ensure_ascii=False, indent=1))  # noqa: T201
     else:
-        print_table(table, Console())
+        print_table(table)
     for outcome in outcomes:
         if outcome.halted:
             said.print(f"stopped: {outcome.halted}", markup=False, style="bold red")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toleap.scoring.answer import extract_answer, without_thoughts
+from toleap.chat.answer import extract_answer, without_thoughts
 
 PIECES = st.lists(
     st.sampled_from(["<think>", "</think>", "<answer>", "</answer>", "</ans", "<", "x", " ", "\n", "<THINK>", "4"])
