@@ -159,9 +159,12 @@ def table_rows(text: str) -> list[dict[str, str]]:
 
 def csv_rows(text: str) -> list[dict[str, str]]:
     """The rows of comma separated text whose first line names the columns."""
+    try:
+        found = list(csv.DictReader(line for line in text.strip().splitlines() if line.strip()))
+    except csv.Error as error:
+        raise UnsureError(f"the file cannot be read as comma separated text: {error}") from error
     return [
-        {key: value for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
-        for row in csv.DictReader(line for line in text.strip().splitlines() if line.strip())
+        {key: value for key, value in row.items() if isinstance(key, str) and isinstance(value, str)} for row in found
     ]
 
 
