@@ -83,12 +83,13 @@ def _pdf_pages(reader: Any, limit: int) -> Parsed:
 def xlsx(data: bytes, limit: int) -> Parsed:
     """Each sheet under ``## Sheet: NAME``, its rows as CSV. Of a formula the value that was saved with it."""
     import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
 
     _check_archive(data)
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         return _joined(_sheets(book), limit)
-    except openpyxl.utils.exceptions.InvalidFileException as error:
+    except InvalidFileException as error:
         raise ValueError("it is no workbook") from error
 
 

@@ -60,10 +60,11 @@ class Arguments:
         result: dict[str, Any] = {}
         for name, value in given.items():
             ours = ARGUMENT_NAMES.get(name, name)
-            rename = name not in self._properties and ours in self._properties and ours not in given
+            rename = name not in self._properties and ours in self._properties and given.get(ours) is None
             target = ours if rename else name
             part = self._properties.get(target, {})
-            if value is None and target not in self._required and part.get("type") != "null":
+            left_out = target in result or target not in self._required
+            if value is None and left_out and part.get("type") != "null":
                 continue
             result[target] = _shaped(value, part)
         return result

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_COMMON_CHINESE = 0.8
+_COMMON_CHINESE = 0.7
+_RARE = frozenset([b"", *(bytes([lead]) for lead in range(0xD8, 0x100))])
 
 
 def decoded(data: bytes, charset: str | None = None) -> str:
@@ -41,11 +42,15 @@ def _is_text_encoding(name: str) -> bool:
 
 
 def _chinese(data: bytes) -> str | None:
-    """The text if it is really GB18030: nearly any accented Latin-1 text decodes as rare characters too."""
+    """The text if it is really GB18030: nearly any accented Latin-1 text decodes as Chinese too.
+
+    What tells them apart: accented small letters make lead bytes of GB 2312's rare characters (its second level, from
+    D8 on), while Chinese text is nearly all punctuation and first level.
+    """
     try:
         text = _partial(data, "gb18030", "strict")
     except UnicodeError:
         return None
     beyond = [character for character in text if not character.isascii()]
-    common = sum(1 for character in beyond if character.encode("gb2312", "ignore"))
+    common = sum(1 for character in beyond if character.encode("gb2312", "ignore")[:1] not in _RARE)
     return text if common >= _COMMON_CHINESE * len(beyond) else None

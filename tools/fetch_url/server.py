@@ -1,6 +1,6 @@
 """``fetch_url``: the text of pages, from a corpus or from the live web.
 
-Run it alone with ``python tools/fetch_url/server.py --corpus pages.jsonl`` over stdio, with ``--http 8002`` over HTTP;
+Run it alone with ``python tools/fetch_url/server.py --corpus pages.jsonl`` over stdio, or with ``--http 8002``;
 without a corpus it fetches live. Pages that need JavaScript, a login or cookies are not covered.
 """
 
