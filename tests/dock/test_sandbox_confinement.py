@@ -7,11 +7,16 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from toleap.dock.sandbox import (
     Sandbox,
@@ -21,6 +26,7 @@ from toleap.dock.sandbox import (
     probing,
     sandbox_status,
     seccomp,
+    session,
     slots,
 )
 from toleap.dock.sandbox.chain import Limits
@@ -197,6 +203,11 @@ def _link(folder: Path, *names: str) -> None:
         (folder / name).symlink_to(f"/usr/bin/{name}")
 
 
+def _framed(value: object) -> bytes:
+    data = json.dumps(value).encode()
+    return struct.pack(">I", len(data)) + data
+
+
 def _number(name: str) -> int:
     import pyseccomp
 
@@ -253,3 +264,26 @@ def test_two_processes_at_once_get_distinct_users() -> None:
         process.communicate()
     assert len(set(users)) == 2
     assert all(slots.FIRST_UID <= user < slots.FIRST_UID + slots.SLOTS for user in users)
+
+
+@given(
+    st.binary(max_size=200) | st.text(max_size=100).map(_framed) | st.dictionaries(st.text(), st.text()).map(_framed)
+)
+@settings(deadline=None)
+def test_any_answer_is_an_outcome_or_a_fault(data: bytes) -> None:
+    async def read() -> object:
+        reader = asyncio.StreamReader()
+        reader.feed_data(data)
+        reader.feed_eof()
+        process = cast(asyncio.subprocess.Process, SimpleNamespace(stdout=reader))
+        return session._outcome(await session._receive(process))
+
+    with pytest.raises(ToolFault):
+        asyncio.run(read())
+
+
+@given(st.text(max_size=300))
+def test_a_valid_name_stays_in_its_folder(name: str) -> None:
+    if session.valid_name(name):
+        assert Path("/work", name).parent == Path("/work")
+        assert Path(os.path.normpath(f"/work/{name}")).parent == Path("/work")

@@ -123,4 +123,5 @@ def _advice() -> str:
         path = Path("/proc/sys", name)
         if path.is_file() and path.read_text().strip() == bad:
             return f"type `{command}` as root"
-    return "in a container, allow user namespaces (docker: --security-opt seccomp=unconfined systempaths=unconfined)"
+    options = " ".join(f"--security-opt {name}=unconfined" for name in ("seccomp", "apparmor", "systempaths"))
+    return f"in a container, allow user namespaces: `docker run {options} …`"

@@ -65,14 +65,17 @@ class Sandbox:
             ToolFault: the sandbox failed, not the code.
         """
         setup = self._setup = self._setup or await confined(self._limits)
-        place = self._places.setdefault(name, _Place())
-        async with place.lock, self._turns:
-            place.used = next(self._clock)
-            reply = await self._run(place, setup, files or {}, code, seconds, output_bytes)
-            if reply.outcome.end == "lost":
-                place.lost = "its interpreter had ended"
+        while True:
+            place = self._places.setdefault(name, _Place())
+            async with place.lock, self._turns:
+                if self._places.get(name) is not place:
+                    continue  # it was released while this call waited
+                place.used = next(self._clock)
                 reply = await self._run(place, setup, files or {}, code, seconds, output_bytes)
-            return reply
+                if reply.outcome.end == "lost":
+                    place.lost = "its interpreter had ended"
+                    reply = await self._run(place, setup, files or {}, code, seconds, output_bytes)
+                return reply
 
     async def release(self, name: str) -> None:
         """End the session ``name``, if there is one, after the call that it is in."""
@@ -117,8 +120,9 @@ class Sandbox:
         live = [place for place in self._places.values() if place.session is not None]
         idle = sorted((place for place in live if not place.lock.locked()), key=lambda place: place.used)
         for place in idle[: max(0, len(live) - self._most + 1)]:
-            place.lost = "it was the one idle longest among too many"
-            await _end(place)
+            if not place.lock.locked():
+                place.lost = "it was the one idle longest among too many"
+                await _end(place)
 
 
 async def _end(place: _Place) -> None:

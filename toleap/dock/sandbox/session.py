@@ -216,7 +216,7 @@ async def _receive(process: asyncio.subprocess.Process) -> dict[str, Any]:
         frame = json.loads(await process.stdout.readexactly(size))
     except (asyncio.IncompleteReadError, ConnectionResetError) as error:
         raise ToolFault("the sandbox ended before it answered") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToolFault("the sandbox's answer is not JSON") from error
     if not isinstance(frame, dict):
         raise ToolFault("the sandbox's answer is not an object")

@@ -7,8 +7,9 @@ input and reads frames from its standard output, each four bytes of length (big 
     out  {"end": "done" | "raised" | "exited" | "died" | "timeout" | "memory" | "inodes" | "lost",
           "status": int, "head": str, "tail": str, "left_out": int}
 
-``status`` is the exit code, or minus the signal; ``left_out`` are the bytes of output between head and tail. Code cannot kill process 1, nor read its memory or its files, so
-when this process dies it was not the code's doing. Between two calls everything but process 1 is stopped.
+``status`` is the exit code, or minus the signal; ``left_out`` are the bytes of output between head and tail. Code
+cannot kill process 1, nor read its memory or its files, so when this process dies it was not the code's doing.
+Between two calls everything but process 1 is stopped.
 """
 
 # No pathlib: importing it costs more than all the rest of the start.
@@ -22,6 +23,7 @@ import ctypes
 import json
 import linecache
 import os
+import resource
 import select
 import signal
 import struct
@@ -96,6 +98,8 @@ class Outcome:
         elif error is not None:
             self.result = RAISED
             _say(_told(error))
+            if isinstance(error, MemoryError):
+                _say(f"[Each process may use {resource.getrlimit(resource.RLIMIT_AS)[0] >> 20} MiB.]\n")
         return True
 
 
