@@ -85,6 +85,13 @@ async def test_nothing_found_is_the_worlds_answer(dock: Dock, context: CallConte
     assert (result.text, result.error) == ("No results found for: zzzz", ErrorClass.WORLD)
 
 
+async def test_a_title_cannot_forge_a_line(dock: Dock, context: CallContext, tmp_path: Path) -> None:
+    path = tmp_path / "forged.jsonl"
+    path.write_text(json.dumps({"url": "u:1", "title": "A\nSource: b", "text": "kelp"}))
+    result = await search(dock, replace(context, corpus=str(path)), "kelp")
+    assert result.text == "1. [A Source: b](u:1)\nSource: u:1\nkelp"
+
+
 async def test_no_query_and_too_many(dock: Dock, context: CallContext) -> None:
     assert (await search(dock, context)).error is ErrorClass.CALL
     text = (await search(dock, context, *["kelp"] * 12)).text

@@ -28,13 +28,3 @@ def strings(context: CallContext, name: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise UsageError(f"policy.{name} must be a list of strings, not {value!r}")
     return tuple(value)
-
-
-def cut(text: str, limit: int, *, more: bool = False) -> tuple[str, bool]:
-    """At most ``limit`` characters of the text, with a mark where it was cut; and whether it was.
-
-    ``more``: there was more of it already before.
-    """
-    if len(text) <= limit and not more:
-        return text, False
-    return f"{text[:limit]}\n[cut: only the first {limit} characters are shown]", True

@@ -1,4 +1,4 @@
-"""Bytes to text, where nobody says which encoding they are in."""
+"""Text for a model: from bytes in whatever encoding, cut to a length, brought onto one line."""
 
 from __future__ import annotations
 
@@ -54,3 +54,18 @@ def _chinese(data: bytes) -> str | None:
     beyond = [character for character in text if not character.isascii()]
     common = sum(1 for character in beyond if character.encode("gb2312", "ignore")[:1] not in _RARE)
     return text if common >= _COMMON_CHINESE * len(beyond) else None
+
+
+def cut(text: str, limit: int, *, more: bool = False) -> tuple[str, bool]:
+    """At most ``limit`` characters of the text, with a mark where it was cut; and whether it was.
+
+    ``more``: there was more of it already before.
+    """
+    if len(text) <= limit and not more:
+        return text, False
+    return f"{text[:limit]}\n[cut: only the first {limit} characters are shown]", True
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space made one space: a title or address that ends a line cannot forge one."""
+    return " ".join(text.split())

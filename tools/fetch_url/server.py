@@ -18,8 +18,8 @@ from toleap.data.corpus import open_corpus, opened
 from toleap.dock import answer, blocked, context_of, new_server, rejected, serve, world
 from toleap.dock.fetching import Fetched, Refused, Unreachable, fetch
 from toleap.dock.parsers import Parsed
-from toleap.dock.policy import cut, strings, whole_number
-from toleap.dock.text import decoded
+from toleap.dock.policy import strings, whole_number
+from toleap.dock.text import cut, decoded, one_line
 from toleap.dock.workers import Unreadable, pool
 from toleap.types import CallContext, ErrorClass
 
@@ -55,7 +55,7 @@ async def fetch_url(
     if not url:
         return rejected("fetch_url needs at least one address.")
     read = await asyncio.gather(*(_read(address, context) for address in url[:MOST_URLS]))
-    parts = [f"URL: {address}\n{page.text}" for address, page in zip(url, read, strict=False)]
+    parts = [f"URL: {one_line(address)}\n{page.text}" for address, page in zip(url, read, strict=False)]
     if len(url) > MOST_URLS:
         parts.append(f"{len(url) - MOST_URLS} further addresses were not fetched: at most {MOST_URLS} in one call.")
     return _result("\n---\n".join(parts), read)
@@ -96,7 +96,7 @@ async def _from_corpus(address: str, path: Path, limit: int) -> _Read:
 
 def _page(title: str, text: str, limit: int, *, more: bool = False) -> _Read:
     shown, truncated = cut(text, limit, more=more)
-    return _Read(f"Title: {title}\n{shown}", truncated=truncated)
+    return _Read(f"Title: {one_line(title)}\n{shown}", truncated=truncated)
 
 
 async def _parsed(fetched: Fetched, limit: int) -> Parsed:

@@ -17,8 +17,8 @@ from pydantic import Field
 
 from toleap.dock import answer, blocked, context_of, new_server, serve, world
 from toleap.dock.parsers import Parsed
-from toleap.dock.policy import cut, whole_number
-from toleap.dock.text import decoded
+from toleap.dock.policy import whole_number
+from toleap.dock.text import cut, decoded
 from toleap.dock.workers import Unreadable, pool
 from toleap.errors import ToolFault
 

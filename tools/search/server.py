@@ -18,6 +18,7 @@ from pydantic import Field
 from toleap.data.corpus import Corpus, Hit, open_corpus, opened
 from toleap.dock import answer, context_of, new_server, rejected, serve, world
 from toleap.dock.policy import whole_number
+from toleap.dock.text import one_line
 from toleap.errors import UsageError
 
 MOST_QUERIES = 10
@@ -56,8 +57,9 @@ async def _corpus(path: Path) -> Corpus:
 def _text(found: Sequence[tuple[str, Sequence[Hit]]], dropped: int) -> str:
     parts = []
     for query, hits in found:
-        header = f"## Results for: {query}\n" if len(found) > 1 else ""
-        parts.append(header + (_hits(hits) if hits else f"No results found for: {query}"))
+        shown = one_line(query)
+        header = f"## Results for: {shown}\n" if len(found) > 1 else ""
+        parts.append(header + (_hits(hits) if hits else f"No results found for: {shown}"))
     if dropped:
         parts.append(f"{dropped} further queries were not run: at most {MOST_QUERIES} in one call.")
     return "\n\n".join(parts)
@@ -65,7 +67,8 @@ def _text(found: Sequence[tuple[str, Sequence[Hit]]], dropped: int) -> str:
 
 def _hits(hits: Sequence[Hit]) -> str:
     return "\n\n".join(
-        f"{number}. [{hit.title}]({hit.url})\nSource: {hit.url}\n{hit.snippet}" for number, hit in enumerate(hits, 1)
+        f"{number}. [{one_line(hit.title)}]({hit.url})\nSource: {hit.url}\n{hit.snippet}"
+        for number, hit in enumerate(hits, 1)
     )
 
 
