@@ -130,6 +130,12 @@ async def test_whatever_code_raises_is_said_and_the_session_lives(sandbox: Sandb
     assert (await said(sandbox, "2 + 2"))[0] == "done"
 
 
+async def test_code_that_forks_goes_on_once(sandbox: Sandbox) -> None:
+    end, text = await said(sandbox, "import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)\nprint('here', end=' ')")
+    assert (end, text) == ("done", "here here ")
+    assert await said(sandbox, "pid > 0") == ("done", "True")
+
+
 async def test_exits_are_told_and_variables_stay(sandbox: Sandbox) -> None:
     outcome = (await run(sandbox, "x = 1\nprint('so far')\nexit(3)")).outcome
     assert (outcome.end, outcome.status, outcome.head) == ("exited", 3, "so far\n")
@@ -297,6 +303,17 @@ async def test_calls_of_one_session_wait_for_each_other(sandbox: Sandbox) -> Non
     code = "import time\nn = globals().get('n', 0)\ntime.sleep(0.05)\nn += 1"
     await asyncio.gather(*(run(sandbox, code) for _ in range(4)))
     assert await said(sandbox, "n") == ("done", "4")
+
+
+def test_a_closed_sandbox_serves_another_event_loop() -> None:
+    sandbox = Sandbox(parallel=1)
+
+    async def crowd() -> list[str]:
+        replies = await asyncio.gather(*(run(sandbox, f"{number}", f"s{number}") for number in range(3)))
+        await sandbox.close()
+        return [reply.outcome.head for reply in replies]
+
+    assert asyncio.run(crowd()) == asyncio.run(crowd()) == ["0", "1", "2"]
 
 
 async def test_the_longest_idle_session_makes_room_and_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -137,6 +138,17 @@ def _script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+@needs_root
+async def test_an_environment_the_dropped_user_cannot_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir(mode=0o700)
+    shutil.copy("/usr/bin/env", tmp_path / "bin" / "python")
+    monkeypatch.setenv("TOLEAP_SANDBOX", str(tmp_path))
+    with pytest.raises(UsageError, match="cannot be read by the user the sandbox changes to"):
+        await probe()
+
+
 async def test_without_bwrap_nothing_runs(programs: Path) -> None:
     with pytest.raises(UsageError, match="needs bwrap, which is not on PATH: type `apt-get install bubblewrap`"):
         await probe()
@@ -248,6 +260,30 @@ async def main():
     await sandbox.close()
 asyncio.run(main())
 """
+
+
+_RUNS_FOR_EVER = """
+import asyncio
+from toleap.dock.sandbox import Sandbox
+async def main():
+    sandbox = Sandbox()
+    await sandbox.run("a", "1", seconds=20, output_bytes=1000)
+    print(sandbox._places["a"].session.pid, flush=True)
+    await sandbox.run("a", "while True: pass", seconds=300, output_bytes=1000)
+asyncio.run(main())
+"""
+
+
+@needs_sandbox
+def test_a_sandbox_dies_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", _RUNS_FOR_EVER], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        outermost = int(parent.stdout.readline())
+        inside = [int(child) for child in Path(f"/proc/{outermost}/task/{outermost}/children").read_text().split()]
+        parent.kill()
+    assert inside
+    while any(Path(f"/proc/{pid}").exists() for pid in [outermost, *inside]):
+        time.sleep(0.02)
 
 
 @needs_root

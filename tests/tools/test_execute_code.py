@@ -100,7 +100,9 @@ async def test_much_output_is_cut_and_marked(dock: Dock) -> None:
     assert len(found.text.encode()) < 1100
 
 
-@pytest.mark.parametrize("policy", [{"code_seconds": 0}, {"code_seconds": 3000}, {"code_bytes": "many"}])
+@pytest.mark.parametrize(
+    "policy", [{"code_seconds": 0}, {"code_seconds": 3000}, {"code_bytes": "many"}, {"code_bytes": 10**7}]
+)
 async def test_settings_that_make_no_sense_are_refused(dock: Dock, policy: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"policy\.code_"):
         await run(dock, "1", context(policy=policy))

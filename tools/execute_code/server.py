@@ -22,6 +22,7 @@ from toleap.errors import UsageError
 SECONDS = 30
 MOST_SECONDS = 300
 OUTPUT_BYTES = 20_000
+MOST_BYTES = 500_000
 MOST_CODE = 500_000
 server = new_server("execute_code")
 
@@ -67,6 +68,8 @@ async def execute_code(
     if seconds > MOST_SECONDS:
         raise UsageError(f"policy.code_seconds must be at most {MOST_SECONDS}, not {seconds}")
     size = whole_number(context, "code_bytes", OUTPUT_BYTES, least=100)
+    if size > MOST_BYTES:
+        raise UsageError(f"policy.code_bytes must be at most {MOST_BYTES}, not {size}")
     files = {name: Path(path) for name, path in context.files.items()}
     reply = await _sandbox.run(context.session, code, seconds=seconds, output_bytes=size, files=files)
     return _result(reply, seconds)

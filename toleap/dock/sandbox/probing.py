@@ -90,6 +90,8 @@ def _environment() -> Path:
     found = environment.find_sandbox_environment()
     if found is None:
         raise UsageError("the sandbox's Python environment is missing: type `make setup` or `toleap setup`")
+    if places.is_root() and not places.open_to_others(found / "bin" / "python"):
+        raise UsageError(f"{found}/bin/python cannot be read by the user the sandbox changes to: put it elsewhere")
     return found
 
 

@@ -48,7 +48,8 @@ class Sandbox:
         self._limits = limits or Limits()
         self._setup: Setup | None = None
         self._most = most
-        self._turns = asyncio.Semaphore(parallel or max(4, 2 * (os.cpu_count() or 1)))
+        self._parallel = parallel or max(4, 2 * (os.cpu_count() or 1))
+        self._turns = asyncio.Semaphore(self._parallel)
         self._places: dict[str, _Place] = {}
         self._clock = itertools.count(1)
 
@@ -86,8 +87,9 @@ class Sandbox:
                 await _end(place)
 
     async def close(self) -> None:
-        """End every session at once."""
+        """End every session at once. Afterwards it can be used again, in another event loop as well."""
         places, self._places = list(self._places.values()), {}
+        self._turns = asyncio.Semaphore(self._parallel)
         await asyncio.gather(*(_end(place) for place in places))
 
     async def _run(

@@ -64,11 +64,11 @@ class Interpreter:
         shown = ""
         with outcome:
             shown = self._evaluate(code, name)
-        if os.getpid() != self.pid:
-            os._exit(0)
         with Outcome(name):
             for stream in self.streams:
                 stream.flush()
+        if os.getpid() != self.pid:
+            os._exit(0)  # the code forked: its child must not go on as a second interpreter
         return outcome.result + shown.encode("utf-8", "replace")
 
     def _evaluate(self, code: str, name: str) -> str:
