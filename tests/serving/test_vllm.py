@@ -173,6 +173,18 @@ def test_known_causes_come_with_advice(line: str, advice: str, tmp_path: Path) -
     assert line in said
 
 
+def test_the_root_cause_is_shown_and_not_that_there_is_one(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        "(EngineCore pid=7) ERROR 11-21 03:29:30 [core.py:402] Traceback (most recent call last):\n"
+        "(EngineCore pid=7) ERROR 11-21 03:29:30 [core.py:402] ValueError: No available memory for the cache blocks\n"
+        "(APIServer pid=3) pydantic_core.ValidationError: 1 validation error for ModelConfig\n"
+        "(APIServer pid=3) RuntimeError: Engine core initialization failed. See root cause above.\n"
+    )
+    said = diagnose(log, "it ended")
+    assert "it said: ValueError: No available memory for the cache blocks;" in said
+
+
 def test_an_unreadable_log_is_still_named(tmp_path: Path) -> None:
     assert diagnose(tmp_path / "none", "it ended") == f"it ended; log: {tmp_path / 'none'}"
 

@@ -17,7 +17,11 @@ from toleap.serving.builtin import ModelSource
 from toleap.serving.environments import ServerEnvironment, server_environment
 from toleap.serving.process import HOST, ServerProcess, free_port, last_lines
 
-_ERROR_LINE = re.compile(r"^(?:\S+ )*?(?:[A-Za-z_.]*(?:Error|Exception|Exit)\b.*)|.*\b(?:ERROR|error:)\s.*")
+# vLLM's processes each put their name, and loggers the level, time and place, before what they say.
+_PREFIX = re.compile(r"^(?:\(\w+ pid=\d+\) )?(?:(?:ERROR|CRITICAL) [\d:. -]+\[[\w.]+:\d+\] )?\s*")
+_ERROR = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception)\b|Value error, |[\w.]+: error: |cannot start ")
+_SAYS_NOTHING = re.compile(r"\d+ validation error|See root cause above")
+_LONGEST_LINE = 300
 _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"address already in use", re.IGNORECASE),
@@ -48,7 +52,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
         "this vLLM does not know the model's architecture: another model, or another vLLM (TOLEAP_SERVING_PYTHON)",
     ),
     (
-        re.compile(r"unrecognized arguments|invalid choice"),
+        re.compile(r"unrecognized arguments|invalid choice|invalid (?:tool call|reasoning) parser"),
         "this vLLM does not know an argument: check `serve` and the parsers in profiles.toml",
     ),
     (
@@ -83,7 +87,8 @@ def vllm_command(
 
 def vllm_variables(source: ModelSource, environment: ServerEnvironment) -> dict[str, str]:
     """Environment variables of the server, beside those it inherits (``HF_HOME`` and the like)."""
-    variables = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    # A random.py in the working folder must not be imported by the server.
+    variables = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
     if source.path is not None:
         variables["HF_HUB_OFFLINE"] = "1"
     if environment.build == "cpu":
@@ -187,10 +192,10 @@ class VllmServer:
 
 
 def diagnose(log: Path, what: str) -> str:
-    """One line: what happened, the cause where the log names one we know, the log's last error, the log's path."""
-    lines = last_lines(log)
+    """One line: what happened, the cause where the log names one we know, the log's last errors, the log's path."""
+    lines = [_PREFIX.sub("", line) for line in last_lines(log)]
     text = "\n".join(lines)
     advice = next((advice for pattern, advice in _CAUSES if pattern.search(text)), "")
-    errors = [line for line in lines if _ERROR_LINE.match(line)][-2:] or lines[-2:]
-    said = " | ".join(line.strip()[-300:] for line in errors)
+    errors = dict.fromkeys(line for line in lines if _ERROR.match(line) and not _SAYS_NOTHING.search(line))
+    said = " | ".join(line[:_LONGEST_LINE] for line in list(errors)[-2:] or lines[-2:])
     return "; ".join(part for part in (what, advice, f"it said: {said}" if said else "", f"log: {log}") if part)
