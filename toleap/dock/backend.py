@@ -22,6 +22,7 @@ class ToolSpec:
     parameters: Mapping[str, Any]
     deadline: float | None = None
     open_world: bool = True
+    stateful: bool = False
 
 
 class Backend(Protocol):

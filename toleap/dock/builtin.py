@@ -56,6 +56,7 @@ class InProcess:
                     parameters=cleaned(tool.input_schema),
                     deadline=mark.get("deadline"),
                     open_world=hint is not False,
+                    stateful=hasattr(self._module, "release"),
                 )
             )
         return specs

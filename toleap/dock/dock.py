@@ -90,6 +90,11 @@ class Dock:
             for docked in self._tools.values()
         ]
 
+    def keeps_state(self, name: str) -> bool:
+        """Whether the calls of one trajectory to this tool build on each other, as an interpreter's do."""
+        docked = self._find(name)
+        return docked is not None and docked.spec.stateful
+
     async def call(self, call: ToolCall, context: CallContext) -> ToolResult:
         """Make one call.
 
@@ -108,7 +113,7 @@ class Dock:
     async def _call(self, call: ToolCall, context: CallContext) -> ToolResult:
         if call.problem is not None:
             return ToolResult(text=call.problem, error=ErrorClass.CALL)
-        docked = self._tools.get(call.name) or self._tools.get(TOOL_NAMES.get(call.name, ""))
+        docked = self._find(call.name)
         if docked is None:
             return ToolResult(text=self._unknown(call.name), error=ErrorClass.CALL)
         arguments = docked.arguments.normalised(call.arguments)
@@ -128,6 +133,9 @@ class Dock:
             text = f"{name} timed out after {docked.deadline:g} seconds."
             return ToolResult(text=text, error=ErrorClass.WORLD)
         return result if result.replica else replace(result, replica=name)
+
+    def _find(self, name: str) -> _Docked | None:
+        return self._tools.get(name) or self._tools.get(TOOL_NAMES.get(name, ""))
 
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self._tools, n=1)

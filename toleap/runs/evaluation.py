@@ -23,6 +23,9 @@ class Tools(Protocol):
     async def call(self, call: ToolCall, context: CallContext) -> ToolResult:
         """Make one call."""
 
+    def keeps_state(self, name: str) -> bool:
+        """Whether this tool's calls build on each other."""
+
     async def release(self, context: CallContext) -> None:
         """End the trajectory's sessions."""
 
@@ -46,7 +49,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Plays attempts of one run. ``replayed`` names the tools whose sessions are rebuilt when one is continued."""
+    """Plays attempts of one run."""
 
     run: str
     benchmarks: Mapping[str, Prepared]
@@ -56,7 +59,6 @@ class Evaluation:
     progress: Progress
     system: str
     policy: Mapping[str, Any]
-    replayed: frozenset[str] = frozenset()
 
     async def play(self, key: Key) -> None:
         """Play one attempt from where it stopped, score it and store both.
@@ -92,7 +94,7 @@ class Evaluation:
         """Make the calls to stateful tools again, so that an interpreter's variables are what the model expects."""
         for turn in turns:
             for call in turn.calls:
-                if call.name in self.replayed and call.problem is None:
+                if call.problem is None and self.dock.keeps_state(call.name):
                     await self.dock.call(call, context)
 
     async def _save(self, key: Key, turn: Turn) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,7 @@ class _Playing:
                         evaluation.play, self._note_fault, progress, operation.max_in_flight, operation.fault_limit
                     )
                     interrupts.stop = scheduler.stop
+                    progress.started = time.monotonic()
                     async with shown(progress, self.console), _watching(closed, scheduler):
                         await scheduler.run(owed)
                     return scheduler.halted
