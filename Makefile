@@ -15,6 +15,11 @@ optional = $(if $(LIMIT),--limit $(LIMIT)) $(if $(K),--k $(K)) $(if $(MODEL),--m
 .PHONY: setup eval test check view bench
 
 setup: $(ready)
+	@command -v bwrap >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq bubblewrap; \
+	else \
+		echo "execute_code needs bubblewrap: install it with your system's package manager, e.g. apt-get install bubblewrap"; \
+	fi
 	$(bin)/toleap setup --server $(SERVER)
 
 eval: setup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -152,7 +153,12 @@ class Dock:
 
     async def _add(self, folder: str, backend: Backend) -> None:
         self._backends.append(backend)
-        await backend.probe()
+        try:
+            await backend.probe()
+        except UsageError as error:
+            others = [name for name in self._names if name != folder]
+            without = f"--set 'dock.tools={json.dumps(others)}'" if others else "other tools in dock.tools"
+            raise UsageError(f"{folder} cannot work here: {error}; or do without it: {without}") from error
         for spec in await backend.tools():
             if spec.name in self._tools:
                 raise UsageError(f"two tools are called {spec.name!r}; the second is in the folder {folder!r}")
