@@ -137,6 +137,23 @@ def table(**options: Any) -> None:
     sys.exit(tables.table(options))
 
 
+@app.command()
+@click.argument("a")
+@click.argument("b")
+@_RESULTS
+@_JSON
+def compare(**options: Any) -> None:
+    """Compare two runs task by task: difference, error, and what could have been detected.
+
+    \b
+    Example:
+      toleap compare scripted-oracle-1a2b3c4d smollm2-135m-5e6f7a8b
+    """
+    from toleap.commands import tables
+
+    sys.exit(tables.compare(options))
+
+
 @app.group()
 def data() -> None:
     """Bring in the data of benchmarks that cannot be shipped, and see what is ready."""

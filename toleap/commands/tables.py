@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from toleap.commands.output import as_json
 from toleap.errors import UsageError
+from toleap.report.comparison import compare_runs, lines
 from toleap.report.published import Published, published_for
 from toleap.report.render import print_table, to_markdown
 from toleap.report.tables import build_table, is_complete
@@ -29,6 +31,18 @@ def table(options: Mapping[str, Any]) -> int:
     else:
         print_table(made, published=published)
     return 0 if is_complete(made) else 1
+
+
+def compare(options: Mapping[str, Any]) -> int:
+    """Carry out ``toleap compare``; returns 1 where the runs share no scored task."""
+    first, second = (read_run(_folder(name, options["results"])) for name in (options["a"], options["b"]))
+    found = compare_runs(first, second)
+    if options["as_json"]:
+        as_json([asdict(item) for item in found])
+    else:
+        print(f"{first.name} minus {second.name}, paired by task:")  # noqa: T201
+        print("\n".join(lines(found)) or "no benchmark in common")  # noqa: T201
+    return 0 if any(item.adjusted_p is not None for item in found) else 1
 
 
 def _folders(names: Sequence[str], results: Path) -> list[Path]:
