@@ -108,12 +108,14 @@ class Chat:
         tail = orjson.dumps(dict(parameters))[1:]
         with_tools = b',"tools":' + tools if tools else b""
         body = self._head + b",".join(fragments) + b"]" + with_tools + (b"," + tail if len(tail) > 1 else b"}")
-        give_up = time.monotonic() + self._patience
+        give_up: float | None = None
         pause = 0.25
         while True:
             try:
                 return await self._once(body, request_id)
             except _Busy as busy:
+                # Counted from the first failure: a long generation that was cut off deserves its second try.
+                give_up = give_up or time.monotonic() + self._patience
                 wait = max(pause, busy.retry_after)
                 if time.monotonic() + wait > give_up:
                     raise ServerFault(f"{self.url}: {busy.reason}", fatal=busy.down) from busy

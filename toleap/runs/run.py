@@ -249,7 +249,13 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
             "settings": settings,
         }
         await store.set_meta(facts)
-        document = {"toleap": toleap.__version__, "created": created, **plan.config.model_dump(exclude_none=True)}
+        document = {
+            "toleap": toleap.__version__,
+            "created": created,
+            "fingerprint": facts["fingerprint"],
+            "digest": plan.model.digest,
+            **plan.config.model_dump(mode="json", exclude_none=True),
+        }
         with writing(store.folder / "run.toml") as file:
             file.write_text(tomli_w.dumps(document), encoding="utf-8")
     for item in plan.benchmarks:
