@@ -1,6 +1,6 @@
 """toleap: measure, and then improve, small deep-research agents.
 
-The names in ``__all__`` are the public ones; they are loaded when they are first used, so that the commands start fast.
+The names in ``__all__`` are the public ones; they are loaded on first use, so that the commands start fast.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Settings are of three kinds. *Scoring* settings (``RunConfig``) can change a number: they make the fingerprint, and
 a run is continued only with the same ones. *Extent* (benchmarks, k, limit) extends a run. *Operational* settings
-(``Operation``) are free.
+(``Operation``) are free. A judge's settings (``JudgeSettings``) are in the fingerprint of its verdicts instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +22,9 @@ from toleap.errors import UsageError
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_Known = TypeVar("_Known", bound=_Section)
 
 
 class Sampling(_Section):
@@ -87,6 +90,27 @@ class Operation(_Section):
     trust: bool = False
 
 
+class JudgeSettings(_Section):
+    """Who judges answers that no rule can score. Not part of a run's fingerprint: each verdict carries its judge's.
+
+    ``temperature`` and ``top_p`` None mean: as the benchmark's owner judges. Without a ``model`` there is no judge,
+    and answers that need one stay unscored.
+    """
+
+    model: str | None = None
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    prompt: Literal["official", "toleap"] = "toleap"
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    seed: int | None = None
+    max_tokens: int = Field(default=4_096, ge=1)
+    max_in_flight: int = Field(default=16, ge=1, le=1024)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    attempts: int = Field(default=4, ge=1)
+    seconds: float = Field(default=120.0, gt=0)
+
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "agentcpm": {
         "k": 8,
@@ -121,13 +145,27 @@ def build(layers: Sequence[Mapping[str, Any]]) -> tuple[RunConfig, Operation]:
         for key, value in layer.items():
             _check(key)
             head, _, rest = key.partition(".")
-            _put(operation if head == "operation" else run, rest if head == "operation" else key, value)
-    try:
-        return RunConfig.model_validate(run), Operation.model_validate(operation)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"setting {where} = {first.get('input')!r}: {first['msg'].lower()}") from error
+            if head == "operation":
+                _put(operation, rest, value)
+            elif head != "judge":
+                _put(run, key, value)
+    return _valid(RunConfig, run), _valid(Operation, operation, "operation.")
+
+
+def build_judge(layers: Sequence[Mapping[str, Any]]) -> JudgeSettings:
+    """The ``judge.*`` settings of the same layers, later ones winning.
+
+    Raises:
+        UsageError: an unknown key or a value that does not fit.
+    """
+    judge: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            _check(key)
+            head, _, rest = key.partition(".")
+            if head == "judge":
+                judge[rest] = value
+    return _valid(JudgeSettings, judge, "judge.")
 
 
 def parse_set(items: Sequence[str]) -> dict[str, Any]:
@@ -164,7 +202,17 @@ def differing(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def known_keys() -> list[str]:
     """Every key that ``--set`` takes, except the free ``benchmark.NAME.OPTION``."""
     run = [key for key in RunConfig().flat() if not key.startswith("benchmark")]
-    return [*run, *(f"operation.{name}" for name in Operation.model_fields)]
+    operation = [f"operation.{name}" for name in Operation.model_fields]
+    return [*run, *operation, *(f"judge.{name}" for name in JudgeSettings.model_fields)]
+
+
+def _valid(model: type[_Known], values: Mapping[str, Any], prefix: str = "") -> _Known:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = prefix + ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"setting {where} = {first.get('input')!r}: {first['msg'].lower()}") from error
 
 
 def _check(key: str) -> None:
