@@ -210,14 +210,23 @@ def setup(server: str, sandbox: bool) -> None:
     sys.exit(setting_up.setup(server, sandbox=sandbox))
 
 
+def _one_line(mistake: click.ClickException) -> str:
+    context = mistake.ctx if isinstance(mistake, click.UsageError) else None
+    command = context.command_path if context else "toleap"
+    return f"{' '.join(mistake.format_message().split()).rstrip('.')}; see {command} --help"
+
+
 def main() -> None:
     """The program: a user's mistake is one line on stderr and exit code 2, a failure of ours is exit code 1."""
     try:
         app.main(standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
+    except click.exceptions.NoArgsIsHelpError as question:
+        question.show()
+        sys.exit(2)
     except click.ClickException as mistake:
-        mistake.show()
+        click.echo(f"error: {_one_line(mistake)}", err=True)
         sys.exit(2)
     except click.Abort:
         sys.exit(130)

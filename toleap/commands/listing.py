@@ -13,7 +13,7 @@ from toleap.commands.output import as_json as print_json
 from toleap.commands.output import as_table
 from toleap.data import imports
 from toleap.errors import UsageError
-from toleap.folders import find_all
+from toleap.folders import find, find_all
 
 
 def show(what: str, *, as_json: bool) -> None:
@@ -35,7 +35,13 @@ def import_data(name: str, path: Path, *, trust: bool, as_json: bool) -> None:
 
 
 def status(names: Sequence[str], *, trust: bool, as_json: bool) -> int:
-    """Show which benchmarks are ready; returns 1 where one of those named is not."""
+    """Show which benchmarks are ready; returns 1 where one of those named is not.
+
+    Raises:
+        UsageError: there is no benchmark of a name given.
+    """
+    for name in names:
+        find("benchmarks", name)
     found = imports.status(names or None, trust=trust)
     if as_json:
         print_json([asdict(item) for item in found])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -14,7 +14,9 @@ from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.plan import Plan, Request, make_plan, with_model
-from toleap.runs.run import Announcement, Outcome, execute
+
+if TYPE_CHECKING:
+    from toleap.runs.run import Announcement, Outcome
 
 _FLAGS = {
     "model": "model",
@@ -46,6 +48,9 @@ def run(options: Mapping[str, Any]) -> int:
 
 
 def _play(plan: Plan, said: Console, options: Mapping[str, Any]) -> Outcome:
+    # The tools' libraries take half a second to import: a mistake in the command is answered before that.
+    from toleap.runs.run import execute
+
     def announce(announcement: Announcement) -> None:
         _announce(announcement, said)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from toleap.config import Operation
 from toleap.errors import UsageError
 from toleap.serving.builtin import ModelSource, resolve_model
+from toleap.serving.policies import load_policy
 
 RESEARCH_MODEL = "openbmb/AgentCPM-Explore"
 """The default model of benchmarks that name none."""
@@ -58,9 +61,19 @@ def choose_model(
         return ModelChoice(label, UNVERIFIED, base_url=operation.base_url)
     wanted = named or _default(defaults)
     if wanted.startswith(_SCRIPTED):
-        return ModelChoice(wanted, wanted, policy=wanted.removeprefix(_SCRIPTED))
+        return _scripted(wanted.removeprefix(_SCRIPTED), trust=operation.trust)
     source = resolve_model(wanted, log=log)
     return ModelChoice(source.name, source.digest or UNVERIFIED, source=source)
+
+
+def _scripted(policy: str, *, trust: bool) -> ModelChoice:
+    """A policy as the model; loaded here once, so that a mistake in it shows before anything is written."""
+    load_policy(policy, trust=trust)
+    label = f"{_SCRIPTED}{policy}"
+    file = Path(policy.partition(":")[2])
+    return ModelChoice(
+        label, hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else label, policy=policy
+    )
 
 
 def _default(defaults: Sequence[str | None]) -> str:

@@ -18,7 +18,7 @@ from toleap.benchmark import Benchmark
 from toleap.chat.profiles import profile_for
 from toleap.data.corpus import open_corpus
 from toleap.errors import UsageError
-from toleap.folders import find_all
+from toleap.folders import find, find_all
 from toleap.runs.models import ModelChoice, choose_model
 from toleap.scoring.scorers import Scorer, scorer_for
 from toleap.types import Task
@@ -106,6 +106,8 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
             raise UsageError(f"{flag} {value}: give a number from 1 up")
     layers = [settings.read_file(request.file) if request.file else {}, preset, request.layer]
     options, operation = settings.build(layers)
+    for name in options.benchmark:
+        find("benchmarks", name)
     names, skipped = _choose(request, options, operation)
     loaded = [_load(name, options, operation) for name in names]
     planned = tuple(_planned(item, options, request.limit) for item in loaded)
