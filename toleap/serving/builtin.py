@@ -18,7 +18,7 @@ from toleap.chat.profiles import Profile, profile_for
 from toleap.data import cache
 from toleap.errors import UsageError
 from toleap.serving.digest import WEIGHTS, folder_digest, weight_files
-from toleap.serving.environments import gpu_answers, server_python
+from toleap.serving.environments import ServerEnvironment, gpu_answers, server_environment
 from toleap.serving.uv import Log, run_uv
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -111,14 +111,14 @@ def prepare_builtin(name: str, *, log: Log = _ignore, serving_python: str | None
     target = cache.folder("models") / name
     recipe = _recipe(BUILTIN[name])
     if not _is_prepared(target, recipe):
-        python = server_python(serving_python)
-        if python is None:
+        server = server_environment(serving_python)
+        if server is None:
             raise UsageError(f"{name} is prepared by the model server's Python, which is not there: run toleap setup")
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as temporary:
             gguf = _download(BUILTIN[name], Path(temporary), log)
             log(f"converting {name} for the model server")
             made = Path(temporary) / "model"
-            _convert(python, gguf, made)
+            _convert(server, gguf, made)
             (made / _MARKER).write_text(recipe, encoding="utf-8")
             _put_in_place(made, target, recipe)
     return target
@@ -145,13 +145,14 @@ def _download(model: Builtin, folder: Path, log: Log) -> Path:
     return gguf
 
 
-def _convert(python: Path, gguf: Path, out: Path) -> None:
-    command = [python, _HERE / _CONVERTER, gguf, out, _HERE / _TEMPLATE]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+def _convert(server: ServerEnvironment, gguf: Path, out: Path) -> None:
+    command = [server.python, _HERE / _CONVERTER, gguf, out, _HERE / _TEMPLATE]
+    quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    environment = {**os.environ, **quiet, **server.variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0 or not _is_model(out):
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), f"exit {done.returncode}")
-        raise UsageError(f"{python} could not convert {gguf.name}: {last.strip()[:400]}")
+        raise UsageError(f"{server.python} could not convert {gguf.name}: {last.strip()[:400]}")
 
 
 def _put_in_place(made: Path, target: Path, recipe: str) -> None:

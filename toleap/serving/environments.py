@@ -41,10 +41,18 @@ _TORCH: dict[Build, tuple[list[str], list[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ServerEnvironment:
-    """The interpreter that runs the model server, and which build of vLLM it has."""
+    """The interpreter that runs the model server, which build of vLLM it has, and whether toleap made it."""
 
     python: Path
     build: Build
+    made_here: bool = False
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables for everything that this interpreter runs."""
+        # Compiling torch and vLLM anew costs each of a server's three processes ten seconds, so our own environment
+        # keeps its bytecode, even where bytecode is switched off otherwise.
+        return {"PYTHONDONTWRITEBYTECODE": ""} if self.made_here else {}
 
 
 def gpu_answers() -> bool:
@@ -73,7 +81,7 @@ def server_environment(setting: str | None = None) -> ServerEnvironment | None:
     builds: tuple[Build, ...] = ("cuda", "cpu") if gpu_answers() else ("cpu",)
     for build in builds:
         if _is_complete(build):
-            return ServerEnvironment(_python(build), build)
+            return ServerEnvironment(_python(build), build, made_here=True)
     return None
 
 

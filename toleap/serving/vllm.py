@@ -89,6 +89,7 @@ def vllm_variables(source: ModelSource, environment: ServerEnvironment) -> dict[
     """Environment variables of the server, beside those it inherits (``HF_HOME`` and the like)."""
     # A random.py in the working folder must not be imported by the server.
     variables = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
+    variables |= environment.variables
     if source.path is not None:
         variables["HF_HUB_OFFLINE"] = "1"
     if environment.build == "cpu":
