@@ -202,6 +202,26 @@ def test_the_command_follows_the_profile_and_the_build() -> None:
     assert cuda[cuda.index("--max-model-len") + 1] == str(thinking.profile.context)
 
 
+async def test_old_logs_make_room(home: Path) -> None:
+    logs = home / "logs"
+    logs.mkdir(parents=True)
+    for number in range(100):
+        (logs / f"vllm-20200101-000000-{number:05}.log").touch()
+    with pytest.raises(ServerFault):
+        async with VllmServer(SOURCE, command=["false"]):
+            pass
+    left = sorted(path.name for path in logs.iterdir())
+    assert len(left) == 30
+    assert left[0] == "vllm-20200101-000000-00071.log"
+
+
+def test_only_our_own_environment_writes_bytecode() -> None:
+    ours = ServerEnvironment(Path("/env/bin/python"), "cpu", made_here=True)
+    assert vllm_variables(SOURCE, ours)["PYTHONDONTWRITEBYTECODE"] == ""
+    theirs = ServerEnvironment(Path("/env/bin/python"), "cpu")
+    assert "PYTHONDONTWRITEBYTECODE" not in vllm_variables(SOURCE, theirs)
+
+
 def test_only_a_local_model_is_served_offline() -> None:
     environment = ServerEnvironment(Path("/env/bin/python"), "cuda")
     assert vllm_variables(SOURCE, environment)["HF_HUB_OFFLINE"] == "1"

@@ -22,6 +22,7 @@ _PREFIX = re.compile(r"^(?:\(\w+ pid=\d+\) )?(?:(?:ERROR|CRITICAL) [\d:. -]+\[[\
 _ERROR = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception)\b|Value error, |[\w.]+: error: |cannot start ")
 _SAYS_NOTHING = re.compile(r"\d+ validation error|See root cause above")
 _LONGEST_LINE = 300
+_LOGS_KEPT = 30
 _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"address already in use", re.IGNORECASE),
@@ -138,7 +139,7 @@ class VllmServer:
         started = time.monotonic()
         port = free_port(self._wanted_port)
         command, variables = self._how(port)
-        log = cache.folder("logs") / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}-{port}.log"
+        log = _new_log(port)
         self._progress(f"starting the model server for {self.model}, log in {log}")
         self._process = await ServerProcess.start(command, log=log, env=variables)
         try:
@@ -190,6 +191,14 @@ class VllmServer:
             raise UsageError("there is no model server yet: run toleap setup, or give --base-url of a running one")
         command = vllm_command(self._source, environment, port, context=self._context)
         return command, {**vllm_variables(self._source, environment), **self._variables}
+
+
+def _new_log(port: int) -> Path:
+    """A log file of its own for this start; the oldest ones make room."""
+    folder = cache.folder("logs")
+    for old in sorted(folder.glob("vllm-*.log"))[: -_LOGS_KEPT + 1]:
+        old.unlink(missing_ok=True)
+    return folder / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}-{port}.log"
 
 
 def diagnose(log: Path, what: str) -> str:
