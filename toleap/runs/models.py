@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import urllib.error
@@ -12,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toleap.config import Operation
+from toleap.data.readers import sha256_of
 from toleap.errors import UsageError
 from toleap.serving.builtin import ModelSource, resolve_model
+from toleap.serving.environments import server_environment
 from toleap.serving.policies import load_policy
+from toleap.serving.vllm import precision
 
 RESEARCH_MODEL = "openbmb/AgentCPM-Explore"
 """The default model of benchmarks that name none."""
@@ -37,6 +39,14 @@ class ModelChoice:
     def profile(self) -> str:
         """What the model's profile is looked up by."""
         return self.label
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic our own server computes in: another one gives other answers."""
+        if self.source is None:
+            return UNVERIFIED if self.base_url else "none"
+        environment = server_environment()
+        return precision(environment) if environment else UNVERIFIED
 
     @property
     def where(self) -> str:
@@ -71,9 +81,7 @@ def _scripted(policy: str, *, trust: bool) -> ModelChoice:
     load_policy(policy, trust=trust)
     label = f"{_SCRIPTED}{policy}"
     file = Path(policy.partition(":")[2])
-    return ModelChoice(
-        label, hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else label, policy=policy
-    )
+    return ModelChoice(label, sha256_of(file) if file.is_file() else label, policy=policy)
 
 
 def _default(defaults: Sequence[str | None]) -> str:

@@ -129,11 +129,14 @@ def with_model(request: Request, model: str, benchmark: str) -> Request:
 def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Everything run-wide that can change a score, flat: what the fingerprint is made of."""
     flat = plan.config.flat()
+    # Which pages a corpus holds counts, in each benchmark's revision; where the file lies does not.
+    flat["web"] = None if plan.config.web is None else plan.config.web.partition(":")[0]
     texts = {"prompt.system": prompt(plan.config.agent.prompt), "prompt.forced": prompt("forced")}
     shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
     return {
         **flat,
         "model.digest": plan.model.digest,
+        "model.precision": plan.model.precision,
         **{key: _short(text.encode()) for key, text in texts.items()},
         "dock.schemas": _short(shown),
     }

@@ -64,6 +64,11 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
 """What the log of a server that did not start says, and what to do. Matched against the log's last lines."""
 
 
+def precision(environment: ServerEnvironment) -> str:
+    """vLLM's ``--dtype``. Older CPUs only emulate bfloat16, 4.5 times slower than float32."""
+    return "float32" if environment.build == "cpu" else "auto"
+
+
 def vllm_command(
     source: ModelSource, environment: ServerEnvironment, port: int, *, context: int | None = None
 ) -> list[str]:
@@ -76,9 +81,9 @@ def vllm_command(
     command += ["--model", source.location, "--served-model-name", source.name, "--host", HOST, "--port", str(port)]
     command += ["--max-model-len", str(context or profile.context), "--enable-prefix-caching"]
     command += ["--enable-prompt-tokens-details", "--disable-uvicorn-access-log", "--generation-config", "vllm"]
+    command += ["--dtype", precision(environment)]
     if environment.build == "cpu":
-        # Older CPUs only emulate bfloat16 (4.5 times slower), and compiling costs more than it saves there.
-        command += ["--dtype", "float32", "--enforce-eager"]
+        command += ["--enforce-eager"]  # compiling costs more than it saves there
     if profile.tool_call_parser:
         command += ["--enable-auto-tool-choice", "--tool-call-parser", profile.tool_call_parser]
     if profile.reasoning_parser:
