@@ -197,7 +197,7 @@ def test_the_command_follows_the_profile_and_the_build() -> None:
     assert cpu[cpu.index("--served-model-name") + 1] == "tiny"
     thinking = ModelSource("m", None, "", profile_for("Qwen3-4B-Thinking-2507"))
     cuda = vllm_command(thinking, ServerEnvironment(Path("/env/bin/python"), "cuda"), 8123)
-    assert "--dtype" not in cuda
+    assert cuda[cuda.index("--dtype") + 1] == "auto"
     assert cuda[cuda.index("--reasoning-parser") + 1] == "deepseek_r1"
     assert cuda[cuda.index("--max-model-len") + 1] == str(thinking.profile.context)
 
