@@ -20,7 +20,12 @@ WHERE a.benchmark = ? ORDER BY t.ord, a.attempt
 
 
 def read(database: sqlite3.Connection, name: str) -> RunResult:
-    """Everything planned in the run called ``name``, with the verdicts of each benchmark's current scorer."""
+    """Everything planned in the run called ``name``, with the verdicts of each benchmark's current scorer.
+
+    A database without tables is that of a run whose process ended while it began: nothing is planned in it.
+    """
+    if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return RunResult(name, "?", False, "", {}, "", ())
     meta = {key: orjson.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
     benchmarks = database.execute(
         "SELECT name, title, tasks_total, revision, scorer, breakdown FROM benchmarks ORDER BY ord"

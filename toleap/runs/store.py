@@ -75,7 +75,8 @@ class Store:
         self._path = folder / DATABASE
         try:
             self._reader = connect(self._path)
-            self._reader.executescript((Path(__file__).parent / "schema.sql").read_text())
+            # All tables at once, so that a process killed here leaves none of them or all.
+            self._reader.executescript(f"BEGIN; {(Path(__file__).parent / 'schema.sql').read_text()} COMMIT;")
         except sqlite3.Error as error:
             self._lock.close()
             raise UsageError(f"{self._path}: not a readable results database: {error}") from error
