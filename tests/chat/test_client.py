@@ -48,7 +48,7 @@ async def test_retry_after_is_heeded_and_patience_ends_it(endpoint):
         async with Chat(server.url, "m", patience=5) as chat:
             with pytest.raises(ServerFault, match="429") as caught:
                 await chat.ask(HELLO, {})
-        assert not caught.value.fatal
+        assert caught.value.fatal, "a rate limit is everybody's: no attempt is to blame"
         assert len(server.requests) == 1
     server = await endpoint(
         web.Response(status=429, headers={"Retry-After": soon}),

@@ -119,7 +119,7 @@ class Chat:
                 give_up = give_up or time.monotonic() + self._patience
                 wait = max(pause, busy.retry_after)
                 if time.monotonic() + wait > give_up:
-                    raise ServerFault(f"{self.url}: {busy.reason}", fatal=busy.down) from busy
+                    raise ServerFault(f"{self.url}: {busy.reason}", fatal=busy.everybody) from busy
                 await asyncio.sleep(wait)
                 pause = min(pause * 2, 15.0)
 
@@ -134,9 +134,9 @@ class Chat:
                 if response.status != 200:
                     self._refused(response.status, raw, response.headers.get("Retry-After"))
         except TimeoutError as error:
-            raise _Busy("no answer in time", down=True) from error
+            raise _Busy(f"no answer in {self._call_seconds:g} seconds") from error
         except aiohttp.ClientError as error:
-            raise _Busy(f"{type(error).__name__}: {error}", down=True) from error
+            raise _Busy(f"{type(error).__name__}: {error}", everybody=True) from error
         return _parse(raw, time.perf_counter() - started)
 
     def _refused(self, status: int, raw: bytes, retry_after: str | None) -> None:
@@ -144,18 +144,20 @@ class Chat:
         if status in {400, 413, 422} and _OVERFLOW.search(said):
             raise ContextOverflow(said)
         if status in _WORTH_WAITING:
-            raise _Busy(f"HTTP {status}: {said[:300]}", retry_after=_seconds(retry_after), down=status == 503)
+            raise _Busy(
+                f"HTTP {status}: {said[:300]}", retry_after=_seconds(retry_after), everybody=status in {429, 503}
+            )
         raise ServerFault(f"{self.url}: HTTP {status}: {said[:300]}", fatal=status in _HOPELESS)
 
 
 class _Busy(Exception):
-    """Waiting may help. ``down`` means that no conversation gets through, not only this one."""
+    """Waiting may help. ``everybody``: no conversation gets through, not only this one, so none is to blame."""
 
-    def __init__(self, reason: str, *, retry_after: float = 0.0, down: bool = False) -> None:
+    def __init__(self, reason: str, *, retry_after: float = 0.0, everybody: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
-        self.down = down
+        self.everybody = everybody
 
 
 def _parse(raw: bytes, seconds: float) -> Reply:

@@ -25,7 +25,7 @@ def table(options: Mapping[str, Any]) -> int:
     if options["published"]:
         published = [row for name in dict.fromkeys(row.benchmark for row in made.rows) for row in published_for(name)]
     if options["as_json"]:
-        as_json(made.to_dict())
+        as_json({**made.to_dict(), **({"published": [asdict(row) for row in published]} if published else {})})
     elif options["markdown"]:
         sys.stdout.write(to_markdown(made, published))
     else:

@@ -41,6 +41,8 @@ def read_result(result: CallToolResult) -> ToolResult:
     mark = (result.meta or {}).get(META_KEY)
     mark = mark if isinstance(mark, Mapping) else {}
     text = "\n".join(block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content)
+    # A lone surrogate can be neither sent to a model nor stored.
+    text = text.encode("utf-8", "replace").decode()
     return ToolResult(text=text, error=_error(mark, result.is_error), truncated=mark.get("truncated") is True)
 
 

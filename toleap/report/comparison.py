@@ -61,14 +61,19 @@ def _line(item: Comparison) -> str:
     verdict = "more than chance" if item.adjusted_p < _LEVEL else "not told apart from chance"
     parts = [
         f"{item.benchmark}: {100 * pair.difference:+.1f} ± {_points(pair.se)} points over {pair.tasks} tasks",
-        f"p = {item.adjusted_p:.3f}, {verdict}",
-        f"a difference of {_points(pair.detectable)} would have been found 4 times in 5",
+        f"{_p(item.adjusted_p)}, {verdict}",
     ]
+    if pair.se:
+        parts.append(f"a difference of {_points(pair.detectable)} would have been found 4 times in 5")
     if pair.unpaired:
         parts.append(f"{pair.unpaired} tasks scored in one run only are left out")
     if item.revisions_differ:
         parts.append("the data, prompt or scoring differ")
     return "; ".join(parts)
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def _points(value: float | None) -> str:

@@ -12,7 +12,7 @@ from toleap.agent.loop import Player, run_attempt
 from toleap.errors import StoreFault
 from toleap.runs.progress import Progress
 from toleap.runs.store import Store
-from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
+from toleap.types import CallContext, ErrorClass, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -93,8 +93,8 @@ class Evaluation:
     async def _rebuild(self, turns: Sequence[Turn], context: CallContext) -> None:
         """Make the calls to stateful tools again, so that an interpreter's variables are what the model expects."""
         for turn in turns:
-            for call in turn.calls:
-                if call.problem is None and self.dock.keeps_state(call.name):
+            for call, result in zip(turn.calls, turn.results, strict=True):
+                if result.error is not ErrorClass.CALL and self.dock.keeps_state(call.name):
                     await self.dock.call(call, context)
 
     async def _save(self, key: Key, turn: Turn) -> None:

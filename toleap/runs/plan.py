@@ -104,7 +104,7 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     for flag, value in (("--k", k), ("--limit", request.limit)):
         if value is not None and value < 1:
             raise UsageError(f"{flag} {value}: give a number from 1 up")
-    layers = [settings.read_file(request.file) if request.file else {}, preset, request.layer]
+    layers = [preset, settings.read_file(request.file) if request.file else {}, request.layer]
     options, operation = settings.build(layers)
     for name in options.benchmark:
         find("benchmarks", name)

@@ -81,9 +81,13 @@ async def execute(
         _check_same(folder, settings, plan)
         with Store(folder) as store:
             await _write_plan(store, plan, settings)
-            owed = store.owed(names, with_quarantined=retry_quarantined)
-            announce(_announcement(plan, name, folder, len(owed)))
             prepared = {item.benchmark.name: _prepared(item) for item in plan.benchmarks}
+            owed = [
+                item
+                for item in store.owed(names, with_quarantined=retry_quarantined)
+                if item.key.attempt < plan.k and item.key.task in prepared[item.key.benchmark].tasks
+            ]
+            announce(_announcement(plan, name, folder, len(owed)))
             halted = await _Playing(plan, name, prepared, store, dock, console).play(owed) if owed else None
             for item in plan.benchmarks:
                 await score_missing(

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from toleap.errors import Fault, ServerFault, StoreFault
+from toleap.errors import Fault, ServerFault, StoreFault, UsageError
 from toleap.runs.progress import Progress
 from toleap.runs.store import Owed
 from toleap.types import Key
@@ -62,6 +62,8 @@ class Scheduler:
                 await self.play(item.key)
             except (ServerFault, StoreFault) as fault:
                 await self._failed(item, str(fault), hopeless=isinstance(fault, StoreFault) or fault.fatal)
+            except UsageError as mistake:
+                self.stop(str(mistake))
             except Fault as fault:
                 await self._failed(item, str(fault))
             except Exception as bug:  # noqa: BLE001 - our bug is never the model's failure: the attempt is owed
