@@ -260,5 +260,5 @@ async def test_the_built_in_model_on_a_real_server() -> None:
             answer = await response.json()
             assert response.status == 200, answer
     assert answer["choices"][0]["message"]["content"]
-    assert 0 < answer["usage"]["prompt_tokens"] < 400
+    assert 0 < answer["usage"]["prompt_tokens"] < 2_000
     assert answer["usage"]["completion_tokens"] <= 32
