@@ -1,7 +1,7 @@
 """Judging beside the run: attempts that have ended wait for their verdict without holding up the others.
 
-A verdict that a judge could not give is stored as unscored with its reason, and is asked for again by
-``toleap score`` or by the same command. Killing the process between an attempt's end and its verdict repeats only the judging.
+A verdict that a judge could not give is stored as unscored with its reason, and is asked for again by ``toleap
+score`` or by the same command. Killing the process between an attempt's end and its verdict repeats only the judging.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from toleap import benchmark as benchmarks
 from toleap import config as settings
 from toleap.agent.prompts import prompt
 from toleap.benchmark import Benchmark
+from toleap.chat.dialects import dialect_for
 from toleap.chat.profiles import profile_for
 from toleap.data.corpus import open_corpus
 from toleap.errors import UsageError
@@ -131,12 +132,16 @@ def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str,
     flat = plan.config.flat()
     # Which pages a corpus holds counts, in each benchmark's revision; where the file lies does not.
     flat["web"] = None if plan.config.web is None else plan.config.web.partition(":")[0]
-    texts = {"prompt.system": prompt(plan.config.agent.prompt), "prompt.forced": prompt("forced")}
+    system = dialect_for(plan.config.agent.dialect).system(prompt(plan.config.agent.prompt), tool_schemas)
+    texts = {"prompt.system": system, "prompt.forced": prompt("forced")}
+    profile = profile_for(plan.model.profile)
+    served = [profile.tool_call_parser, profile.reasoning_parser, *profile.serve] if plan.model.source else []
     shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
     return {
         **flat,
         "model.digest": plan.model.digest,
         "model.precision": plan.model.precision,
+        "model.served_with": " ".join(served),
         **{key: _short(text.encode()) for key, text in texts.items()},
         "dock.schemas": _short(shown),
     }
