@@ -43,5 +43,5 @@ $(ready): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make setup PYTHON=...")'
 	test -x $(bin)/python || $(PYTHON) -m venv $(VENV) || ($(PYTHON) -m pip install --user virtualenv && $(PYTHON) -m virtualenv $(VENV))
 	$(bin)/python -m pip install --quiet 'uv>=0.6,<0.14'
-	PYTHONPATH=. $(bin)/python -m toleap.serving.uv pip install --quiet --python $(bin)/python -e '.[dev]'
+	PYTHONPATH=. $(bin)/python -m toleap.uv pip install --quiet --python $(bin)/python -e '.[dev]'
 	touch $@

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from toleap import uv
 from toleap.errors import UsageError
-from toleap.serving import environments, uv
+from toleap.serving import environments
 from toleap.serving.environments import gpu_answers, make_server_environment, server_environment, server_python
 
 FAKE_UV = """#!/bin/sh

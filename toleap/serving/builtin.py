@@ -19,7 +19,7 @@ from toleap.data import cache
 from toleap.errors import UsageError
 from toleap.serving.digest import WEIGHTS, folder_digest, weight_files
 from toleap.serving.environments import ServerEnvironment, gpu_answers, server_environment
-from toleap.serving.uv import Log, run_uv
+from toleap.uv import Log, run_uv
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HERE = Path(__file__).resolve().parent

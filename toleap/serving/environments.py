@@ -19,7 +19,7 @@ from typing import Literal
 
 from toleap.data import cache
 from toleap.errors import UsageError
-from toleap.serving.uv import Log, run_uv
+from toleap.uv import Log, run_uv
 
 Build = Literal["cpu", "cuda"]
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from toleap.dock.sandbox import places
 from toleap.errors import UsageError
+from toleap.uv import run_uv
 
 REQUIREMENTS = (
     "numpy>=1.26,<3",
@@ -90,7 +91,6 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _build(target: Path, log: Callable[[str], None]) -> None:
-    uv = _uv()
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True, mode=0o755)
     base = _readable_interpreter()
@@ -98,32 +98,17 @@ def _build(target: Path, log: Callable[[str], None]) -> None:
         log("copying this Python for the sandbox, whose user cannot read the original")
         base = _copy_interpreter(target / "base")
     log(f"making the sandbox's environment in {target} with {base}")
-    _run([uv, "venv", "--python", str(base), "--no-python-downloads", "--allow-existing", str(target)])
+    _run(["venv", "--python", str(base), "--no-python-downloads", "--allow-existing", str(target)])
     log(f"installing {', '.join(REQUIREMENTS)}")
     python = str(target / "bin" / "python")
-    _run([uv, "pip", "install", "--python", python, "--link-mode", "copy", "--compile-bytecode", *REQUIREMENTS])
+    _run(["pip", "install", "--python", python, "--link-mode", "copy", "--compile-bytecode", *REQUIREMENTS])
     _open_up(target)
     (target / _MARKER).write_text(json.dumps({"requirements": REQUIREMENTS, "interpreter": str(base)}))
     (target / _MARKER).chmod(0o644)
 
 
-def _uv() -> str:
-    beside = Path(sys.executable).parent / "uv"
-    found = str(beside) if beside.is_file() else shutil.which("uv")
-    if not found:
-        raise UsageError("uv is missing, the sandbox's environment is made with it: type `pip install uv`")
-    return found
-
-
-def _run(command: list[str]) -> None:
-    environment = dict(os.environ)
-    environment.pop("VIRTUAL_ENV", None)
-    if "PIP_FIND_LINKS" in environment:
-        environment.setdefault("UV_FIND_LINKS", environment["PIP_FIND_LINKS"])
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, umask=0o022)
-    if done.returncode:
-        last = " ".join(done.stderr.split())[-400:]
-        raise UsageError(f"`{' '.join(command[:3])} …` failed for the sandbox's environment: {last}")
+def _run(arguments: list[str]) -> None:
+    run_uv(arguments, log=lambda _line: None, umask=0o022)
 
 
 def _open_up(target: Path) -> None:

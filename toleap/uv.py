@@ -41,7 +41,7 @@ def find_uv() -> str:
     return found
 
 
-def run_uv(arguments: Sequence[str], *, log: Log) -> None:
+def run_uv(arguments: Sequence[str], *, log: Log, umask: int = -1) -> None:
     """Run ``uv ARGUMENTS`` and pass its progress on, line by line, without the list of packages.
 
     Raises:
@@ -50,7 +50,13 @@ def run_uv(arguments: Sequence[str], *, log: Log) -> None:
     command = [find_uv(), "--no-progress", *arguments]
     said: deque[str] = deque(maxlen=6)
     with subprocess.Popen(
-        command, env=uv_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        env=uv_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        umask=umask,
     ) as process:
         for line in process.stdout or ():
             said.append(line.strip())
@@ -95,3 +101,12 @@ def _section(listing: str, section: str) -> dict[str, str]:
         if equals and name.startswith(f"{section}."):
             found[name.removeprefix(f"{section}.")] = " ".join(shlex.split(value))
     return found
+
+
+def main() -> None:
+    """``python -m toleap.uv ARGUMENTS``: uv with pip's package sources, usable before toleap is installed."""
+    os.execve(find_uv(), ["uv", *sys.argv[1:]], uv_environment())
+
+
+if __name__ == "__main__":
+    main()
