@@ -195,7 +195,8 @@ def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None) -> 
     corpus = _corpus(item, config.web)
     web = open_corpus(corpus).digest[:16]
     tasks = item.tasks()[:limit]
-    scorer = scorer_for(item.score.by, where=f"{item.folder / 'benchmark.toml'}: score.by")
+    where = f"{item.folder / 'benchmark.toml'}: score.by"
+    scorer = scorer_for(item.score.by, where=where, folder=item.source.folder, trust=item.source.trust)
     return PlannedBenchmark(item, tasks, scorer, str(corpus), web)
 
 

@@ -7,10 +7,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from toleap.errors import UsageError
-from toleap.scoring import exact, gaia
+from toleap.folders import Folder
+from toleap.scoring import choice, custom, exact, gaia, numeric
+from toleap.scoring.finding import Finding
 from toleap.types import Task, Verdict
 
 NO_ANSWER = "no answer"
@@ -46,6 +49,22 @@ class RuleScorer:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingScorer:
+    """Scores by a function that also says why, and may say that it cannot."""
+
+    fingerprint: str
+    find: Callable[[Task, str, str], Finding]
+    """From the task, the answer and the whole last message."""
+
+    def score(self, task: Task, answer: str | None, response: str) -> Verdict:
+        """What the function finds; an attempt without any answer is wrong whatever it would find."""
+        if answer is None or not answer.strip():
+            return Verdict("wrong", NO_ANSWER, self.fingerprint)
+        found = self.find(task, answer, response)
+        return Verdict(found.status, found.reason, self.fingerprint, extracted=found.extracted)
+
+
+@dataclass(frozen=True, slots=True)
 class AbsentJudge:
     """Stands where a judge is needed and none is configured: answers wait, unscored, and are never wrong."""
 
@@ -76,17 +95,46 @@ def _judge() -> Scorer:
     return AbsentJudge(fingerprint("judge", "absent"))
 
 
-_SCORERS: Mapping[str, Callable[[], Scorer]] = {"gaia": _gaia, "exact": _exact, "judge": _judge}
+def _choice() -> Scorer:
+    name = fingerprint("choice", choice.CODE_VERSION)
+    return FindingScorer(name, lambda task, answer, _response: choice.compare(answer, task.answer))
 
 
-def scorer_for(by: str, *, where: str = "score.by") -> Scorer:
-    """The scorer called ``by``: ``gaia``, ``exact`` or ``judge``. ``where`` names the setting in an error.
+def _numeric(tolerance: str | None, where: str) -> Scorer:
+    allowed = Decimal(0) if tolerance is None else numeric.read_tolerance(tolerance, where)
+    name = fingerprint("numeric", numeric.CODE_VERSION, {"tolerance": str(allowed)})
+    return FindingScorer(name, lambda task, answer, _response: numeric.compare(answer, task.answer, allowed))
+
+
+def _custom(script: str, folder: Folder | None, where: str, *, trust: bool) -> Scorer:
+    rule = custom.load_rule(script, folder, trust=trust, where=where)
+    name = fingerprint("python", custom.CODE_VERSION, {"digest": rule.digest})
+    return FindingScorer(name, lambda task, answer, response: rule.find(task.question, answer, task.answer, response))
+
+
+_SCORERS: Mapping[str, Callable[[], Scorer]] = {"gaia": _gaia, "exact": _exact, "judge": _judge, "choice": _choice}
+_NAMES = (*_SCORERS, "numeric", f"{custom.PREFIX}scorer.py")
+
+
+def scorer_for(by: str, *, where: str = "score.by", folder: Folder | None = None, trust: bool = False) -> Scorer:
+    """The scorer called ``by``.
+
+    Args:
+        by: ``gaia``, ``exact``, ``numeric``, ``numeric:TOLERANCE``, ``choice``, ``judge``, or ``python:FILE``.
+        where: names the setting in an error.
+        folder: the benchmark's folder, where ``python:FILE`` is.
+        trust: let Python of a folder that is not shipped run.
 
     Raises:
-        UsageError: there is no scorer of this name.
+        UsageError: there is no scorer of this name, its tolerance is none, or its Python may not or cannot run.
     """
     if by in _SCORERS:
         return _SCORERS[by]()
-    near = difflib.get_close_matches(by, _SCORERS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(_SCORERS)}"
+    kind, colon, rest = by.partition(":")
+    if kind == "numeric":
+        return _numeric(rest if colon else None, where)
+    if by.startswith(custom.PREFIX):
+        return _custom(rest, folder, where, trust=trust)
+    near = difflib.get_close_matches(by, _NAMES, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(_NAMES)}"
     raise UsageError(f"{where}: unknown scorer {by!r}: {hint}")
