@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from toleap.runs.store import Store
 from toleap.types import CallContext, ErrorClass, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
 _log = logging.getLogger(__name__)
+_VERDICTS_AT_ONCE = 256
+"""Verdicts written together, so that they share a commit."""
 
 
 class Tools(Protocol):
@@ -118,6 +121,10 @@ class Evaluation:
 
 async def score_missing(store: Store, name: str, benchmark: Prepared, fingerprint: str) -> None:
     """Score the attempts that ended without a verdict of the benchmark's present scorer."""
-    for key, answer, response in store.without_verdict(name, fingerprint):
-        if key.task in benchmark.tasks:
-            await store.put_verdict(key, benchmark.scorer.score(benchmark.tasks[key.task], answer, response))
+    waiting = [item for item in store.without_verdict(name, fingerprint) if item[0].task in benchmark.tasks]
+    for start in range(0, len(waiting), _VERDICTS_AT_ONCE):
+        verdicts = [
+            (key, benchmark.scorer.score(benchmark.tasks[key.task], answer, response))
+            for key, answer, response in waiting[start : start + _VERDICTS_AT_ONCE]
+        ]
+        await asyncio.gather(*(store.put_verdict(key, verdict) for key, verdict in verdicts))
