@@ -108,7 +108,8 @@ class Chat:
         """
         tail = orjson.dumps(dict(parameters))[1:]
         with_tools = b',"tools":' + tools if tools else b""
-        body = self._head + b",".join(fragments) + b"]" + with_tools + (b"," + tail if len(tail) > 1 else b"}")
+        end = b"," + tail if len(tail) > 1 else b"}"
+        body = b"".join((self._head, b",".join(fragments), b"]", with_tools, end))
         give_up: float | None = None
         pause = 0.25
         while True:
