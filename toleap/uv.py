@@ -63,7 +63,7 @@ def run_uv(arguments: Sequence[str], *, log: Log, umask: int = -1) -> None:
             if line.strip() and line[:3] not in {" + ", " - ", " ~ "}:
                 log(line.rstrip())
     if process.returncode != 0:
-        raise UsageError(f"`uv {' '.join(arguments[:2])}` failed: {' '.join(said)}")
+        raise UsageError(f"`uv {' '.join(arguments[:2])}` failed: {' '.join(' '.join(said).split())}")
 
 
 def uv_environment() -> dict[str, str]:
@@ -83,10 +83,13 @@ def uv_environment() -> dict[str, str]:
 def pip_settings() -> dict[str, str]:
     """pip's settings by name, as ``pip config list`` and the ``PIP_*`` variables give them; empty without pip."""
     command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
-    listed = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    try:
+        listing = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
+    except OSError:
+        listing = ""
     settings: dict[str, str] = {}
     for section in ("global", "install"):
-        settings.update(_section(listed.stdout, section))
+        settings.update(_section(listing, section))
     for key in _PIP_TO_UV:
         value = os.environ.get("PIP_" + key.upper().replace("-", "_"))
         if value:

@@ -13,6 +13,7 @@ from toleap.dock.sandbox import chain, environment, find_sandbox_environment, ma
 from toleap.errors import UsageError
 
 _FAKE_UV = """#!/bin/sh
+shift # --no-progress
 echo "$@ UV_FIND_LINKS=$UV_FIND_LINKS" >> {log}
 [ -e {fail} ] && echo "error: no   such
 package" >&2 && exit 2
