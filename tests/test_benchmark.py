@@ -84,7 +84,7 @@ def test_the_revision_does_not_depend_on_the_format_or_the_title(folder: Path) -
     ("toml", "says"),
     [
         ('[data]\nsource = "mini.jsonl"', "data.source: 'mini.jsonl' is not KIND:PLACE with one of csv, tsv"),
-        ('[data]\nsource = "parquet:x"', "is not KIND:PLACE"),
+        ('[data]\nsource = "feather:x"', "is not KIND:PLACE"),
         ('[data]\nsource = "csv:"', "is not KIND:PLACE"),
         ("[data.options]\ntasks = 3", "data.options: only a python: source has options"),
     ],
@@ -137,7 +137,7 @@ def test_shipped_prompts_hide_the_gold_answer(name: str) -> None:
     assert "谁?" in prompt
     assert "GOLD-ANSWER" not in prompt
     assert not benchmark.ready()
-    assert benchmark.ready().command == f"toleap data import {name} PATH"
+    assert benchmark.ready().command == f"toleap data prepare {name} (or toleap data import {name} PATH)"
 
 
 DOCS = Path(__file__).parents[1] / "docs" / "add-a-benchmark.md"

@@ -10,13 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from toleap.data.images import SUFFIXES
 from toleap.data.prompt import prompt_path, render
 from toleap.data.readers import read_bytes, sha256_of
-from toleap.data.sources import Readiness, Source, resolve_options, source_of
-from toleap.data.spec import Score, Spec, read_spec
+from toleap.data.selection import Taken, read_ids
+from toleap.data.sources import Located, Readiness, Source, resolve_options, source_of
+from toleap.data.spec import FILE, Data, Score, Spec, read_spec
 from toleap.data.tasks import read_tasks
 from toleap.errors import UsageError
-from toleap.folders import find
+from toleap.folders import Folder, find
 from toleap.types import Task
 
 __all__ = ["Benchmark", "Readiness", "load"]
@@ -55,6 +57,20 @@ class Benchmark:
     def breakdown(self) -> tuple[str, ...]:
         """The metadata that its table is broken down by."""
         return self.spec.report.breakdown
+
+    @property
+    def needs_sight(self) -> bool:
+        """Whether some task comes with a picture, so that a model without sight cannot be measured fairly.
+
+        Raises:
+            UsageError: as ``tasks``.
+        """
+        return any(file.path.suffix.lower() in SUFFIXES for task in self.tasks() for file in task.attachments)
+
+    @property
+    def text_only(self) -> str | None:
+        """The benchmark that takes its place for a model which sees no images, where there is one."""
+        return self.spec.text_only
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -96,7 +112,13 @@ class Benchmark:
             parts = [task.id, task.question, task.answer, files, dict(task.metadata)]
             digest.update(json.dumps(parts, sort_keys=True).encode() + b"\n")
         corpus = self.corpus
-        rest = [self.prompt, self.language, self.score.model_dump(), dict(self.options), corpus and sha256_of(corpus)]
+        rest = [
+            self.prompt,
+            self.language,
+            self.score.model_dump(exclude_none=True),
+            dict(self.options),
+            corpus and sha256_of(corpus),
+        ]
         digest.update(json.dumps(rest, sort_keys=True).encode())
         return digest.hexdigest()[:16]
 
@@ -124,11 +146,23 @@ class Benchmark:
 
     @cached_property
     def _tasks(self) -> tuple[Task, ...]:
-        file, digest = self.source.data_file()
-        content = read_bytes(file.path)
+        located = self.source.data_file()
+        contents = [self._checked(path, located) for path in located.file.paths]
+        return read_tasks(self.name, located.file, contents, self.spec.data, self.breakdown, self._taken(located))
+
+    def _checked(self, path: Path, located: Located) -> bytes:
+        content, digest = read_bytes(path), located.digests.get(path)
         if digest is not None and hashlib.sha256(content).hexdigest() != digest:
-            raise UsageError(f"{file.path} is damaged; type: toleap data import {self.name} PATH")
-        return read_tasks(self.name, file, content, self.spec.data, self.breakdown)
+            owner = self.source.parent.folder.name if located.shared and self.source.parent else self.name
+            raise UsageError(f"{path} is damaged; type: toleap data import {owner} PATH")
+        return content
+
+    def _taken(self, located: Located) -> Taken:
+        parent, select = self.source.parent, self.spec.data.select
+        if not located.shared or parent is None:
+            return Taken()
+        ids = read_ids(located.ids, select, ()) if located.ids and select else None
+        return Taken(parent.data.rows, ids)
 
 
 def load(name: str, *, trust: bool = False, options: Mapping[str, Any] | None = None) -> Benchmark:
@@ -143,5 +177,25 @@ def load(name: str, *, trust: bool = False, options: Mapping[str, Any] | None = 
     """
     folder = find("benchmarks", name)
     spec = read_spec(folder.path)
-    resolved = resolve_options(spec.data.options, options or {}, name)
-    return Benchmark(name, folder.path, spec, source_of(folder, spec.data, resolved, trust=trust))
+    parent = _parent(folder, spec.data, trust=trust)
+    data = spec.data if parent is None else _inherited(parent.data, spec.data)
+    resolved = resolve_options(data.options, options or {}, name)
+    source = source_of(folder, data, resolved, trust=trust, parent=parent)
+    return Benchmark(name, folder.path, spec.model_copy(update={"data": data}), source)
+
+
+def _parent(folder: Folder, data: Data, *, trust: bool) -> Source | None:
+    if data.base is None:
+        return None
+    base = find("benchmarks", data.base)
+    inherited = read_spec(base.path).data
+    source = source_of(base, inherited, {}, trust=trust)
+    if inherited.base is not None or not source.importable:
+        raise UsageError(f"{folder.path / FILE}: data.base: {data.base} has no data of its own that is imported")
+    return source
+
+
+def _inherited(base: Data, own: Data) -> Data:
+    """The base's section with the keys that are set in this one; ``rows`` and ``sha256`` are each one's own."""
+    kept = base.model_copy(update={"rows": None, "sha256": None, "expect": {}})
+    return kept.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})

@@ -56,8 +56,10 @@ def secret(make: Make) -> None:
 def test_import_then_load(secret: None, tmp_path: Path) -> None:
     benchmark = load("secret")
     state = benchmark.ready()
-    assert (state.ready, state.command) == (False, "toleap data import secret PATH")
-    with pytest.raises(UsageError, match=r"hub:someone/secret, split test\); type: toleap data import secret PATH"):
+    assert (state.ready, state.command) == (False, "toleap data prepare secret (or toleap data import secret PATH)")
+    with pytest.raises(
+        UsageError, match=r"hub:someone/secret, split test\); type: toleap data prepare secret \(or toleap"
+    ):
         benchmark.tasks()
 
     done = import_data("secret", published(tmp_path / "down"))
@@ -187,7 +189,7 @@ def test_status_of_all(secret: None, make: Make, tmp_path: Path) -> None:
     assert "bad.jsonl, line 1: not JSON" in found["bad"].problem
     assert (found["bad"].ready, found["bad"].where) == (False, "")
     assert (found["made"].ready, found["made"].command) == (False, "--trust")
-    assert (found["secret"].title, found["secret"].command) == ("Secret questions", "toleap data import secret PATH")
+    assert (found["secret"].title, found["secret"].command) == ("Secret questions", load("secret").ready().command)
     (made,) = status(["made"], trust=True)
     assert (made.ready, made.rows, made.where) == (True, None, "source.py, made on first use")
     import_data("secret", published(tmp_path / "down"))

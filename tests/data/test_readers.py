@@ -169,7 +169,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_format_is_chosen_by_suffix(tmp_path: Path) -> None:
     assert format_of(Path("A.XLSX")) == "xlsx"
-    with pytest.raises(UsageError, match=r"x.parquet: cannot read parquet; known: csv, tsv, json, jsonl, xlsx"):
-        format_of(Path("x.parquet"))
+    with pytest.raises(UsageError, match=r"x.orc: cannot read orc; known: csv, tsv, json, jsonl, xlsx, parquet"):
+        format_of(Path("x.orc"))
     with pytest.raises(UsageError, match="a file without suffix"):
         format_of(Path("x"))

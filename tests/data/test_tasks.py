@@ -26,7 +26,7 @@ def read(
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     path.write_bytes(content)
     return read_tasks(
-        "mini", DataFile(path, "jsonl", files_folder(path)), content, Data.model_validate(data or {}), by
+        "mini", DataFile(path, "jsonl", files_folder(path)), [content], Data.model_validate(data or {}), by
     )
 
 
@@ -45,7 +45,7 @@ def test_nested_columns_aliases_and_defaults(tmp_path: Path) -> None:
         {"Question": "B?", "answer": 2.0, "info": {"type": "y", "lang": "en"}, "tags": [], "level": None},
     ]
     first, second = read(tmp_path, rows, data, ("type", "level"))
-    assert first.metadata == {"type": "x", "lang": "zh", "tags": "p | q", "level": "2"}
+    assert first.metadata == {"type": "x", "lang": "zh", "tags": ("p", "q"), "level": "2"}
     assert second.metadata == {"type": "y", "lang": "en", "tags": "", "level": ""}
     assert (first.answer, second.answer) == ("1", "2")
     assert first.id == hashlib.sha256(b"A?").hexdigest()[:12]
@@ -191,5 +191,5 @@ def test_every_format_gives_the_same_tasks(tmp_path: Path) -> None:
     for kind, text in files.items():
         assert parse(text.encode(), kind, kind)
         path = tmp_path / f"x.{kind}"
-        tasks = read_tasks("mini", DataFile(path, kind, tmp_path), text.encode(), Data(), ())
+        tasks = read_tasks("mini", DataFile(path, kind, tmp_path), [text.encode()], Data(), ())
         assert tasks == (Task("mini", "1", "Where, exactly?", "a; b"),), kind

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from toleap.benchmark import Benchmark, load
 from toleap.data.attachments import files_folder
-from toleap.data.manifest import Manifest, data_folder, making, write_manifest
-from toleap.data.readers import format_of, read_bytes, sha256_of
+from toleap.data.manifest import FILE, data_folder
+from toleap.data.readers import format_of, read_bytes
+from toleap.data.selection import read_ids, write_ids
+from toleap.data.storing import store
 from toleap.data.tasks import DataFile, read_tasks
 from toleap.errors import UsageError
 from toleap.folders import find_all
-from toleap.types import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What ``toleap data import`` did."""
+    """What ``toleap data import`` or ``prepare`` put into the cache."""
 
     name: str
     path: Path
@@ -44,13 +43,20 @@ class DataStatus:
     problem: str
     command: str
     """What to type to make it ready."""
+    terms: str = ""
+    """The page where terms must be accepted first, with an account whose token is in HF_TOKEN."""
+    licence: str = ""
 
 
-def import_data(name: str, path: Path, *, trust: bool = False) -> Imported:
+def import_data(name: str, path: Path, more: Sequence[Path] = (), *, trust: bool = False) -> Imported:
     """Take a published file, or AgentToLeaP's JSONL, into the cache; attachments lie beside it or in ``files/``.
 
     Everything is checked first (columns, every encrypted cell, rows, ids, attachments); on an error nothing
-    is written. The copy has the file's own bytes: what is encrypted stays encrypted.
+    is written. The copy has the file's own bytes: what is encrypted stays encrypted. A benchmark that selects
+    tasks of another by their ids takes the list of ids as well.
+
+    Args:
+        more: further parts of the same table, in order.
 
     Raises:
         UsageError: the benchmark's data is not imported, the file is not what it needs, or the disk is full.
@@ -58,15 +64,28 @@ def import_data(name: str, path: Path, *, trust: bool = False) -> Imported:
     benchmark = load(name, trust=trust)
     if not benchmark.source.importable:
         raise UsageError(f"{name} imports nothing: its data is {benchmark.source.kind}:{benchmark.source.place}")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: name the data file in it")
-    content = read_bytes(path)
-    file = DataFile(path, format_of(path), files_folder(path))
-    tasks = read_tasks(name, file, content, benchmark.spec.data, benchmark.breakdown)
-    try:
-        return _store(name, path, content, tasks)
-    except OSError as error:
-        raise UsageError(f"cannot copy {path} into {data_folder(name)}: {error.strerror}") from error
+    for part in (path, *more):
+        if part.is_dir():
+            raise UsageError(f"{part} is a folder: name the data file in it")
+    ids = _import_ids(benchmark, path) if not more else None
+    if ids is not None:
+        return ids
+    if len({format_of(part) for part in (path, *more)}) > 1:
+        raise UsageError(f"{path}: the parts of the data have different formats")
+    return keep(benchmark, DataFile(path, format_of(path), files_folder(path), tuple(more)))
+
+
+def keep(benchmark: Benchmark, file: DataFile, source: str = "") -> Imported:
+    """Check a data file and take it into the cache; ``source`` says where it was fetched from.
+
+    Raises:
+        UsageError: it is not what the benchmark needs, or the disk is full.
+    """
+    contents = [read_bytes(part) for part in file.paths]
+    tasks = read_tasks(benchmark.name, file, contents, benchmark.spec.data, benchmark.breakdown)
+    manifest = store(benchmark.name, file, contents, tasks, source)
+    path = data_folder(benchmark.name) / manifest.folder / manifest.file
+    return Imported(benchmark.name, path, manifest.rows, manifest.attachments, manifest.sha256)
 
 
 def status(names: Iterable[str] | None = None, *, trust: bool = False) -> list[DataStatus]:
@@ -74,40 +93,21 @@ def status(names: Iterable[str] | None = None, *, trust: bool = False) -> list[D
     return [_status(name, trust=trust) for name in (find_all("benchmarks") if names is None else names)]
 
 
-def _store(name: str, path: Path, content: bytes, tasks: Sequence[Task]) -> Imported:
-    digest = hashlib.sha256(content).hexdigest()
-    files = {f"files/{file.name}": file.path for task in tasks for file in task.attachments}
-    whole = _digest_of(digest, files)
-    target = data_folder(name) / f"imported-{whole}"
-    if target.is_dir() and not _intact(target, path.name, whole, files):
-        shutil.rmtree(target)
-    if not target.is_dir():
-        with making(target) as folder:
-            (folder / path.name).write_bytes(content)
-            for inside, original in files.items():
-                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(original, folder / inside)
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = Manifest(
-        folder=target.name, file=path.name, sha256=digest, rows=len(tasks), attachments=len(files), date=date
-    )
-    write_manifest(name, manifest)
-    return Imported(name, target / path.name, len(tasks), len(files), digest)
-
-
-def _digest_of(data: str, files: Mapping[str, Path]) -> str:
-    digest = hashlib.sha256(data.encode())
-    for name, path in sorted(files.items()):
-        digest.update(f"\n{name}\n{sha256_of(path)}".encode())
-    return digest.hexdigest()[:16]
-
-
-def _intact(folder: Path, name: str, whole: str, files: Iterable[str]) -> bool:
-    """Whether an earlier copy still is what it was made from."""
-    stored = {inside: folder / inside for inside in files}
-    if not all(path.is_file() for path in (folder / name, *stored.values())):
-        return False
-    return _digest_of(sha256_of(folder / name), stored) == whole
+def _import_ids(benchmark: Benchmark, path: Path) -> Imported | None:
+    """Take a list of ids; a former import of whole data no longer counts then."""
+    data = benchmark.spec.data
+    if data.select is None:
+        return None
+    answer = data.fields.answer
+    ids = read_ids(path, data.select, ["Final answer", *([answer] if isinstance(answer, str) else answer)])
+    if ids is None:
+        return None
+    try:
+        kept = write_ids(data_folder(benchmark.name), ids)
+        (data_folder(benchmark.name) / FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write into {data_folder(benchmark.name)}: {error.strerror}") from error
+    return Imported(benchmark.name, kept, len(ids), 0, hashlib.sha256(kept.read_bytes()).hexdigest())
 
 
 def _status(name: str, *, trust: bool) -> DataStatus:
@@ -116,16 +116,21 @@ def _status(name: str, *, trust: bool) -> DataStatus:
         state = benchmark.ready()
     except UsageError as error:
         return DataStatus(name, name, False, None, "", "", str(error), "")
+    licence = benchmark.spec.data.licence
     if not state:
-        return DataStatus(name, benchmark.title, False, None, "", "", state.missing, state.command)
-    return _read_status(benchmark, state.where)
+        terms = (benchmark.source.parent or benchmark.source).terms
+        return DataStatus(
+            name, benchmark.title, False, None, "", "", state.missing, state.command, terms=terms, licence=licence
+        )
+    return _read_status(benchmark, state.where, licence)
 
 
-def _read_status(benchmark: Benchmark, where: str) -> DataStatus:
+def _read_status(benchmark: Benchmark, where: str, licence: str) -> DataStatus:
+    name, title = benchmark.name, benchmark.title
     if benchmark.source.python and not Path(where).is_dir():
-        return DataStatus(benchmark.name, benchmark.title, True, None, where, "", "", "")
+        return DataStatus(name, title, True, None, where, "", "", "", licence=licence)
     try:
         rows, revision = len(benchmark.tasks()), benchmark.revision
     except UsageError as error:
-        return DataStatus(benchmark.name, benchmark.title, False, None, "", "", str(error), "")
-    return DataStatus(benchmark.name, benchmark.title, True, rows, where, revision, "", "")
+        return DataStatus(name, title, False, None, "", "", str(error), "", licence=licence)
+    return DataStatus(name, title, True, rows, where, revision, "", "", licence=licence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,7 +17,10 @@ FILE = "manifest.json"
 
 
 class Manifest(BaseModel):
-    """One import. ``folder`` is below the benchmark's data folder and holds the file under its original name."""
+    """One import. ``folder`` is below the benchmark's data folder and holds the file under its original name.
+
+    ``more`` are the file's further parts with their digests; ``source`` says where all was fetched from.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,11 +30,18 @@ class Manifest(BaseModel):
     rows: int
     attachments: int
     date: str
+    more: Mapping[str, str] = {}
+    source: str = ""
 
 
 def data_folder(name: str) -> Path:
     """``$TOLEAP_HOME/data/<benchmark>``, made if it is missing."""
     return cache.folder("data", name)
+
+
+def images_folder(name: str) -> Path:
+    """Where pictures from inside the benchmark's rows are kept; not made here."""
+    return data_folder(name) / "images"
 
 
 def read_manifest(name: str) -> Manifest | None:

@@ -1,4 +1,4 @@
-"""Bytes of a data file into rows: csv, tsv, json, jsonl, xlsx. Whatever the bytes are, only UsageError comes out."""
+"""Bytes of a data file into rows: csv, tsv, json, jsonl, xlsx, parquet. Only UsageError comes out of bad bytes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
+from toleap.data.parquet import read_parquet
 from toleap.data.table import Row
 from toleap.data.xlsx import read_xlsx
 from toleap.errors import UsageError
@@ -139,8 +140,9 @@ def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _table(records: Iterator[tuple[int, list[str]]], name: str) -> list[Row]:
-    _, header = next(records, (1, []))
-    twice = {column for column in header if column and header.count(column) > 1}
+    _, names = next(records, (1, []))
+    header = [name or f"Unnamed: {number}" for number, name in enumerate(names)]  # as pandas calls them
+    twice = {column for column in header if header.count(column) > 1}
     if twice:
         raise UsageError(f"{name}: column {sorted(twice)[0]!r} is there twice")
     rows = []
@@ -159,4 +161,5 @@ READERS: dict[str, Reader] = {
     "json": _read_json,
     "jsonl": _read_jsonl,
     "xlsx": read_xlsx,
+    "parquet": read_parquet,
 }

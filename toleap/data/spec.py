@@ -16,6 +16,7 @@ FILE = "benchmark.toml"
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Option = Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[float, Strict()] | str
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Columns = Text | tuple[Text, ...]
 """A column, or several names for the same one: the first that the data has is taken. Dots reach into nested ones."""
 
@@ -33,28 +34,62 @@ class Decrypt(_Section):
 
 
 class Fields(_Section):
-    """The columns that make a task, by default AgentToLeaP's; ``id`` and ``file`` may be absent where not set."""
+    """The columns that make a task, by default AgentToLeaP's; ``id`` and ``file`` may be absent where not set.
+
+    ``image`` holds a picture as a data URI, or nothing.
+    """
 
     id: Columns = "task_id"
     question: Columns = "Question"
     answer: Columns = "Final answer"
     file: Columns = "file_name"
+    image: Columns | None = None
+
+
+class Select(_Section):
+    """A published list of ids: only these tasks of the ``base`` are taken.
+
+    ``sha256`` is that of the sorted ids, one a line without a last line break. ``column`` is where a table has them.
+    """
+
+    sha256: Digest
+    url: Text | None = None
+    column: Text = "task_id"
 
 
 class Data(_Section):
     """Where the tasks come from."""
 
     source: str = ""
-    """``csv:PATH`` (tsv, json, jsonl, xlsx; PATH may be ``cache:NAME``), ``hub:OWNER/NAME``, ``python:source.py``."""
+    """``csv:PATH`` (tsv, json, jsonl, xlsx, parquet; PATH may be ``cache:NAME`` or a URL), ``hub:OWNER/NAME``,
+    ``python:source.py``."""
+    base: Text | None = None
+    """Another benchmark whose data this one takes, and whose keys of this section it has where it sets none."""
+    revision: str = ""
+    """The commit of the hub's repository; without it the newest is taken and its commit is recorded."""
+    config: str = ""
     split: str = ""
+    files: str = ""
+    """The folder of the hub's repository that the attachments are in."""
+    gated: Annotated[bool, Strict()] = False
+    """The hub asks to accept terms first."""
+    licence: str = ""
     rows: Annotated[int, Strict(), Field(gt=0)] | None = None
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """How many tasks there must be, after ``where`` and ``select``."""
+    sha256: Digest | None = None
+    where: Mapping[str, str] = {}
+    """Only rows with these values in these columns are taken."""
+    select: Select | None = None
     decrypt: Decrypt | None = None
     fields: Fields = Fields()
     metadata: Mapping[str, Columns] = {}
     """Further columns a task keeps, by the name they get."""
     defaults: Mapping[str, str] = {}
     """What an empty cell of a metadata column means."""
+    lists: Mapping[str, Text] = {}
+    """Metadata that holds several values, and what stands between them."""
+    expect: Mapping[str, Mapping[str, Annotated[int, Strict()]]] = {}
+    """How many tasks have each value of a metadata column."""
     options: Mapping[str, Option] = {}
 
 
@@ -65,10 +100,14 @@ class Web(_Section):
 
 
 class Score(_Section):
-    """How an answer is scored, and whether a judge sees the final answer or the whole last message."""
+    """How an answer is scored, and whether a judge sees the final answer or the whole last message.
+
+    ``rubric`` names what the judge goes by.
+    """
 
     by: Text = "gaia"
     judge_sees: Literal["answer", "response"] = "answer"
+    rubric: Text | None = None
 
 
 class Report(_Section):
@@ -85,6 +124,8 @@ class Spec(_Section):
     reference: str | None = None
     model: Text | None = None
     """The model that is run where the user names none."""
+    text_only: Text | None = None
+    """The benchmark that takes its place for a model which sees no images."""
     data: Data = Data()
     web: Web = Web()
     score: Score = Score()
@@ -114,7 +155,10 @@ def _document(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: not TOML: {' '.join(str(error).split())}") from error
+        said = " ".join(str(error).split()).replace(
+            "at end of document", f"at the end, line {content.count(chr(10)) + 1}"
+        )
+        raise UsageError(f"{path}: not TOML: {said}") from error
 
 
 def _first_mistake(error: ValidationError, document: dict[str, Any]) -> str:

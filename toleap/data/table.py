@@ -63,11 +63,18 @@ def as_text(value: Any, where: str) -> str:
             raise UsageError(f"{where}: expected text, found {_kind(value)}")
 
 
-def as_label(value: Any, where: str) -> str:
-    """Like ``as_text``, but the elements of a list are joined by `` | ``."""
-    if isinstance(value, list):
-        return " | ".join(as_text(element, where) for element in value)
-    return as_text(value, where)
+def as_label(value: Any, where: str, separator: str | None = None) -> str | tuple[str, ...]:
+    """Like ``as_text``; a list, or text with a separator in it, gives all its values.
+
+    Raises:
+        UsageError: as ``as_text``.
+    """
+    if isinstance(value, list | tuple):
+        return tuple(filter(None, (as_text(element, where).strip() for element in value)))
+    text = as_text(value, where)
+    if separator is None:
+        return text
+    return tuple(filter(None, (part.strip() for part in text.split(separator))))
 
 
 def is_one_line(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 
 from toleap.data.attachments import attachments_of
 from toleap.data.decrypt import decrypt
+from toleap.data.images import image_attachment
+from toleap.data.manifest import images_folder
 from toleap.data.readers import parse
+from toleap.data.selection import Taken, kept
 from toleap.data.spec import Columns, Data, Decrypt
 from toleap.data.table import Row, as_label, as_text, cell, columns_of, has, is_one_line
 from toleap.errors import UsageError
@@ -21,11 +25,17 @@ _MAX_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A data file: where it is, its format, and the folder of its attachments."""
+    """A data file: where it is, its format, and the folder of its attachments. ``more`` are its further parts."""
 
     path: Path
     format: str
     files: Path
+    more: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every part, in order."""
+        return (self.path, *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +48,67 @@ class _Layout:
     file: str | None
     metadata: Mapping[str, str]
     decrypt: Decrypt | None
+    image: str | None = None
+    own: bool = True
+    """The columns are those that the benchmark names, not AgentToLeaP's."""
 
 
-def read_tasks(name: str, file: DataFile, content: bytes, data: Data, breakdown: Sequence[str]) -> tuple[Task, ...]:
+def read_tasks(
+    name: str,
+    file: DataFile,
+    contents: Sequence[bytes],
+    data: Data,
+    breakdown: Sequence[str],
+    taken: Taken = Taken(),  # noqa: B008
+) -> tuple[Task, ...]:
     """Every task of a data file, in its order. AgentToLeaP's JSONL is taken for any benchmark.
 
     Args:
         name: the benchmark's name.
-        content: the file's bytes.
+        contents: the bytes of each of the file's parts.
         breakdown: columns that must be in the metadata.
+        taken: what is taken from a base's file.
 
     Raises:
         UsageError: anything is not as ``data`` says it is; names the file and the row or column.
     """
-    _check_digest(file.path, content, data.sha256)
-    rows = parse(content, file.format, str(file.path))
-    if data.rows is not None and len(rows) != data.rows:
-        raise UsageError(
-            f"{file.path}: found {len(rows)} rows, expected {data.rows}: not the file this benchmark needs"
-        )
+    rows = [row for path, content in zip(file.paths, contents, strict=True) for row in _parse(file, path, content)]
     layout = _layout(rows, data, breakdown, file.path)
-    tasks = tuple(
-        _task(name, row, layout, file, data.defaults) for row in _decrypted(rows, layout.decrypt, file.path)
-    )
-    _check_ids(tasks, rows, file.path)
+    if layout.own:
+        _check_digest(file.path, contents[0], data.sha256)
+    chosen = kept(rows, data if layout.own else Data(), taken, layout.id, file.path)
+    if data.rows is not None and len(chosen) != data.rows:
+        raise UsageError(
+            f"{file.path}: found {len(chosen)} rows, expected {data.rows}: not the file this benchmark needs"
+        )
+    tasks = tuple(_task(name, row, layout, file, data) for row in _decrypted(chosen, layout.decrypt, file.path))
+    _check_ids(tasks, chosen, file.path)
+    if layout.own:
+        _check_counts(tasks, data.expect, file.path)
     return tasks
+
+
+def _parse(file: DataFile, path: Path, content: bytes) -> list[Row]:
+    rows = parse(content, file.format, str(path))
+    return [replace(row, place=f"{path.name}, {row.place}") for row in rows] if file.more else rows
 
 
 def _check_digest(path: Path, content: bytes, expected: str | None) -> None:
     found = hashlib.sha256(content).hexdigest()
     if expected is not None and found != expected:
         raise UsageError(f"{path}: its sha256 is {found[:12]}…, expected {expected[:12]}…: another file or version")
+
+
+def _check_counts(tasks: Sequence[Task], expect: Mapping[str, Mapping[str, int]], path: Path) -> None:
+    for key, counts in expect.items():
+        found = Counter(value for task in tasks for value in _values(task.metadata.get(key, "")))
+        if found != Counter(counts):
+            there = ", ".join(f"{value} {count}" for value, count in sorted(found.items())[:20])
+            raise UsageError(f"{path}: {key} is {there}; expected {', '.join(f'{v} {n}' for v, n in counts.items())}")
+
+
+def _values(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 def _layout(rows: Sequence[Row], data: Data, breakdown: Sequence[str], path: Path) -> _Layout:
@@ -78,17 +118,21 @@ def _layout(rows: Sequence[Row], data: Data, breakdown: Sequence[str], path: Pat
         return own
     simple, absent = _find_columns(rows, Data(), ())
     if not absent:
-        return simple
+        return replace(simple, own=False)
     there = ", ".join(columns_of(rows)[:40])
     raise UsageError(f"{path}: missing column {', '.join(missing)}; the columns are: {there}")
 
 
 def _find_columns(rows: Sequence[Row], data: Data, breakdown: Sequence[str]) -> tuple[_Layout, list[str]]:
     wanted = data.fields
-    metadata = dict(data.metadata) | {column: column for column in breakdown if column not in data.metadata}
+    crossed = [[entry] if entry in data.metadata else entry.split("*") for entry in breakdown]
+    metadata = {column: column for columns in crossed for column in columns} | dict(data.metadata)
     required = {"question": wanted.question, "answer": wanted.answer}
     required |= {key: getattr(wanted, key) for key in ("id", "file") if key in wanted.model_fields_set}
     required |= {f"metadata {key}": columns for key, columns in metadata.items()}
+    required |= {f"where {column}": column for column in data.where}
+    if wanted.image is not None:
+        required["image"] = wanted.image
     if data.decrypt:
         required |= {f"decrypt {column}": column for column in (data.decrypt.key, *data.decrypt.columns)}
     found = {key: _first_there(rows, columns) for key, columns in required.items()}
@@ -100,6 +144,7 @@ def _find_columns(rows: Sequence[Row], data: Data, breakdown: Sequence[str]) -> 
         file=_first_there(rows, wanted.file),
         metadata={key: found[f"metadata {key}"] or "" for key in metadata},
         decrypt=data.decrypt,
+        image=found.get("image"),
     )
     return layout, list(dict.fromkeys(missing))
 
@@ -129,19 +174,28 @@ def _decrypted_row(row: Row, how: Decrypt, path: Path) -> Row:
     return replace(row, cells=plain)
 
 
-def _task(name: str, row: Row, layout: _Layout, file: DataFile, defaults: Mapping[str, str]) -> Task:
+def _task(name: str, row: Row, layout: _Layout, file: DataFile, data: Data) -> Task:
     question = _filled(row, layout.question, file.path)
+    attached = attachments_of(row, layout.file, file.path, file.files) if layout.file else ()
+    metadata = {key: _label(row, key, column, data, file.path) for key, column in layout.metadata.items()}
+    if layout.image is not None:
+        where = f"{file.path}, {row.place}, column {layout.image}"
+        picture = as_text(cell(row, layout.image), where)
+        attached += (image_attachment(picture, where, images_folder(name)),) if picture else ()
+        metadata["image"] = "yes" if picture else "no"
     return Task(
         benchmark=name,
         id=_id(row, layout.id, question, file.path),
         question=question,
         answer=_filled(row, layout.answer, file.path),
-        attachments=attachments_of(row, layout.file, file.path, file.files) if layout.file else (),
-        metadata={
-            key: as_label(cell(row, column), f"{file.path}, {row.place}, column {column}") or defaults.get(key, "")
-            for key, column in layout.metadata.items()
-        },
+        attachments=attached,
+        metadata=metadata,
     )
+
+
+def _label(row: Row, key: str, column: str, data: Data, path: Path) -> str | tuple[str, ...]:
+    where = f"{path}, {row.place}, column {column}"
+    return as_label(cell(row, column), where, data.lists.get(key)) or data.defaults.get(key, "")
 
 
 def _filled(row: Row, column: str, path: Path) -> str:
