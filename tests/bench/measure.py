@@ -36,7 +36,7 @@ class Cost:
 
 @dataclass
 class Server:
-    """A scripted server in a process of its own; ``cost`` and ``stats`` are set when it has ended."""
+    """A scripted server in a process of its own; ``cost`` and ``stats`` are empty until it has ended."""
 
     url: str
     cost: Cost | None = None

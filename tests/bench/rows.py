@@ -7,15 +7,17 @@ import shutil
 import statistics
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import measure
 import world
 from measure import CaseFailed, Cost, Server
+from world import Script, World
 
-TURNS = world.SEARCHES + 1
 _STARTS = 10
+_LONG_TASKS = 2
+"""Sixteen attempts of row E: together 3,216 turns."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,29 @@ class Figure:
     aim: float | None = None
 
 
-def episodes_64(made: world.World, scratch: Path) -> list[Figure]:
+@dataclass(frozen=True)
+class Played:
+    """The same episodes played by toleap and by the floor, each against a scripted server of its own."""
+
+    toleap: Cost
+    again: Cost
+    """The same command once more: nothing is left to play, so this is start-up and table."""
+    server: Server
+    floor: Cost
+    floor_server: Server
+
+
+def episodes_64(made: World, scratch: Path) -> list[Figure]:
     """Row A: the whole stack with 64 attempts in flight."""
-    return _episodes("A  64 in flight", 64, made, scratch)
+    return _short("A  64 in flight", 64, made, scratch)
 
 
-def episodes_256(made: world.World, scratch: Path) -> list[Figure]:
+def episodes_256(made: World, scratch: Path) -> list[Figure]:
     """Row B: the whole stack with 256 attempts in flight."""
-    return _episodes("B  256 in flight", 256, made, scratch)
+    return _short("B  256 in flight", 256, made, scratch)
 
 
-def start(made: world.World, scratch: Path) -> list[Figure]:
+def start(made: World, scratch: Path) -> list[Figure]:
     """Row C: how long ``toleap --help`` takes, beside an empty Python program."""
     helped = [measure.run([str(_toleap()), "--help"], scratch) for _ in range(_STARTS)]
     empty = [measure.run([sys.executable, "-c", "pass"], scratch) for _ in range(_STARTS)]
@@ -48,100 +62,127 @@ def start(made: world.World, scratch: Path) -> list[Figure]:
     return [Figure("C  toleap --help", f"wall s, median of {_STARTS}", wall, floor, 0.3)]
 
 
-def rescore(made: world.World, scratch: Path) -> list[Figure]:
-    """Row D: scoring stored attempts again and building their table."""
+def rescore(made: World, scratch: Path) -> list[Figure]:
+    """Row D: scoring stored attempts again and building their table, beside the imports that this needs."""
     run = _stored_run(made, scratch)
     cost = measure.run(measure.python("rescore.py", str(run), str(made.folder)), scratch)
     found = json.loads(cost.output)
     if found["attempts"] != made.episodes:
         raise CaseFailed(f"{found['attempts']} of {made.episodes} attempts were scored again")
+    imports = "import toleap.benchmark, toleap.report.render, toleap.runs.evaluation"
+    floor = measure.run([sys.executable, "-c", imports], scratch)
     row = f"D  rescore {made.episodes}"
-    empty = measure.run([sys.executable, "-c", "import toleap.runs.store, toleap.report.render"], scratch)
     return [
-        Figure(row, "wall s, whole program", cost.wall, empty.wall, 2),
+        Figure(row, "wall s, whole program", cost.wall, floor.wall, 2),
         Figure(row, "scoring s", found["score"]),
         Figure(row, "table s, built and rendered", found["table"]),
-        Figure(row, "peak MB", cost.peak, empty.peak, 150),
+        Figure(row, "peak MB", cost.peak, floor.peak, 150),
     ]
 
 
-ROWS: Mapping[str, Callable[[world.World, Path], list[Figure]]] = {
+def long_histories(made: World, scratch: Path) -> list[Figure]:
+    """Row E: attempts of 201 turns, whose histories grow to 128K tokens."""
+    few = replace(made, tasks=min(made.tasks, _LONG_TASKS))
+    played = _play(few, few.long, few.episodes, scratch)
+    turns = few.episodes * (few.long.searches + 1)
+    row = f"E  {few.long.searches + 1} turns, {few.episodes} in flight"
+    toleap = (played.toleap.cpu - played.again.cpu) * 1_000 / turns
+    return [
+        Figure(row, "wall s", played.toleap.wall, played.floor.wall),
+        Figure(row, "CPU ms a turn, less start-up", toleap, played.floor.cpu * 1_000 / turns),
+        Figure(row, "peak MB", played.toleap.peak, played.floor.peak),
+        Figure(row, "scripted server: CPU s", _cpu(played.server), _cpu(played.floor_server)),
+    ]
+
+
+ROWS: Mapping[str, Callable[[World, Path], list[Figure]]] = {
     "A": episodes_64,
     "B": episodes_256,
     "C": start,
     "D": rescore,
+    "E": long_histories,
 }
 
 
-def _episodes(row: str, in_flight: int, made: world.World, scratch: Path) -> list[Figure]:
-    with measure.serving(made.turns, scratch) as floor_server:
-        floor = measure.run(_floor(floor_server, made, in_flight, scratch), scratch)
-    results = _results(scratch, in_flight)
-    shutil.rmtree(results, ignore_errors=True)
-    with measure.serving(made.turns, scratch) as server:
-        command = _command(server, made, in_flight, results)
-        cost = measure.run(command, made.folder)
-        _check_run(cost, made)
-        again = measure.run(command, made.folder)
-    for each in (floor_server, server):
-        if each.stats["requests"] < made.episodes * TURNS:
-            raise CaseFailed(f"the server had {each.stats['requests']} requests of {made.episodes * TURNS}")
+def _short(row: str, in_flight: int, made: World, scratch: Path) -> list[Figure]:
+    played = _play(made, made.short, in_flight, scratch)
+    toleap, again, floor = played.toleap, played.again, played.floor
     full = made.tasks == world.TASKS
     return [
-        Figure(row, "wall s", cost.wall, floor.wall, 12 if full else None),
-        Figure(row, "CPU ms an episode", _ms(cost, made), _ms(floor, made), 8 if full else None),
-        Figure(row, "peak MB", cost.peak, floor.peak, 150),
-        Figure(row, "the same command again: wall s", again.wall),
-        Figure(row, "the same command again: CPU s", again.cpu),
-        Figure(row, "the same command again: peak MB", again.peak),
-        Figure(row, "CPU ms an episode, less that", _ms(cost, made) - _ms(again, made), _ms(floor, made)),
-        Figure(row, "scripted server: CPU s", _cpu(server), _cpu(floor_server)),
-        Figure(row, "scripted server: most at once", server.stats["peak_in_flight"], in_flight),
+        Figure(row, "wall s", toleap.wall, floor.wall, 12 if full else None),
+        Figure(row, "CPU ms an episode", _ms(toleap, made), _ms(floor, made), 8 if full else None),
+        Figure(row, "peak MB", toleap.peak, floor.peak, 150),
+        Figure(row, "start-up and table alone: wall s", again.wall),
+        Figure(row, "start-up and table alone: CPU s", again.cpu),
+        Figure(row, "start-up and table alone: peak MB", again.peak),
+        Figure(row, "CPU ms an episode, less that", _ms(toleap, made) - _ms(again, made), _ms(floor, made)),
+        Figure(row, "scripted server: CPU s", _cpu(played.server), _cpu(played.floor_server)),
+        Figure(row, "scripted server: most at once", played.server.stats["peak_in_flight"], in_flight),
     ]
 
 
-def _command(server: Server, made: world.World, in_flight: int, results: Path) -> list[str]:
-    limit = ["--limit", str(made.tasks)] if made.tasks != world.TASKS else []
-    options = ["--base-url", server.url, "--k", str(world.K), "--max-in-flight", str(in_flight), "--json", *limit]
+def _play(made: World, script: Script, in_flight: int, scratch: Path) -> Played:
+    """The floor, then toleap, then toleap again on the finished run."""
+    results = _results(scratch, script, in_flight)
+    shutil.rmtree(results, ignore_errors=True)
+    with measure.serving(script.turns, scratch) as floor_server:
+        floor = measure.run(_floor(floor_server, made, script, in_flight, scratch), scratch)
+    with measure.serving(script.turns, scratch) as server:
+        command = _command(server, made, in_flight, results)
+        toleap = measure.run(command, made.folder)
+        _check_run(toleap, made, script)
+        again = measure.run(command, made.folder)
+    wanted = made.episodes * (script.searches + 1)
+    for each in (floor_server, server):
+        if each.stats["requests"] != wanted:
+            raise CaseFailed(f"the scripted server had {each.stats['requests']} requests, not {wanted}")
+    return Played(toleap, again, server, floor, floor_server)
+
+
+def _command(server: Server, made: World, in_flight: int, results: Path) -> list[str]:
+    options = ["--base-url", server.url, "--k", str(world.K), "--max-in-flight", str(in_flight), "--json"]
     options += ["--results", str(results), "--run", "measured", "--web", f"corpus:{made.corpus}"]
-    options += ["--set", 'dock.tools=["search"]', "--set", f"dock.results={world.RESULTS}"]
+    options += ["--limit", str(made.tasks)] if made.tasks != world.TASKS else []
+    for setting in ('dock.tools=["search"]', f"dock.results={world.RESULTS}", "agent.max_turns=250"):
+        options += ["--set", setting]
     return [str(_toleap()), "run", world.NAME, *options]
 
 
-def _floor(server: Server, made: world.World, in_flight: int, scratch: Path) -> list[str]:
+def _floor(server: Server, made: World, script: Script, in_flight: int, scratch: Path) -> list[str]:
     numbers = (str(made.episodes), str(in_flight))
-    return measure.python("floor.py", server.url, str(made.conversation), *numbers, str(scratch / "floor.jsonl"))
+    return measure.python("floor.py", server.url, str(script.conversation), *numbers, str(scratch / "floor.jsonl"))
 
 
-def _check_run(cost: Cost, made: world.World) -> None:
+def _check_run(cost: Cost, made: World, script: Script) -> None:
     """A run counts only if every attempt was played, searched and scored."""
-    table = json.loads(cost.output)
-    row = table["rows"][0]
-    behaviour, scored = row["behaviour"], row["counts"]["scored"]
-    wanted = (made.episodes, {"answered": made.episodes}, TURNS, world.SEARCHES, 0)
-    rate = behaviour["bad_call_rate"]
-    if (scored, behaviour["endings"], behaviour["turns"], behaviour["tool_calls"], rate) != wanted:
+    row = json.loads(cost.output)["rows"][0]
+    behaviour = row["behaviour"]
+    found = [
+        row["counts"]["scored"],
+        *(behaviour[key] for key in ("endings", "turns", "tool_calls", "bad_call_rate")),
+    ]
+    if found != [made.episodes, {"answered": made.episodes}, script.searches + 1, script.searches, 0]:
         raise CaseFailed(f"the measured run is not what it should be: {row}")
 
 
-def _stored_run(made: world.World, scratch: Path) -> Path:
+def _stored_run(made: World, scratch: Path) -> Path:
     """The run of row A, played now where it was not measured."""
-    results = _results(scratch, 64)
+    results = _results(scratch, made.short, 64)
     if not (results / "measured" / "run.db").is_file():
-        with measure.serving(made.turns, scratch) as server:
-            _check_run(measure.run(_command(server, made, 64, results), made.folder), made)
+        with measure.serving(made.short.turns, scratch) as server:
+            _check_run(measure.run(_command(server, made, 64, results), made.folder), made, made.short)
     return results / "measured"
 
 
-def _results(scratch: Path, in_flight: int) -> Path:
-    return scratch / f"results-{in_flight}"
+def _results(scratch: Path, script: Script, in_flight: int) -> Path:
+    return scratch / f"results-{script.searches}-{in_flight}"
 
 
 def _toleap() -> Path:
     return Path(sys.executable).parent / "toleap"
 
 
-def _ms(cost: Cost, made: world.World) -> float:
+def _ms(cost: Cost, made: World) -> float:
     return cost.cpu * 1_000 / made.episodes
 
 

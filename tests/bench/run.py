@@ -22,7 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import measure
-import rows
 import world
 from rows import ROWS, Figure
 
@@ -120,7 +119,7 @@ def _circumstances(options: argparse.Namespace) -> str:
     episodes = (_QUICK_TASKS if options.quick else world.TASKS) * world.K
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return (
-        f"{episodes} episodes of {rows.TURNS} turns and {world.SEARCHES} searches, {measure.LATENCY_MS} ms an answer;"
+        f"{episodes} episodes of {world.SEARCHES + 1} turns, {measure.LATENCY_MS} ms an answer;"
         f" {os.cpu_count()} cores{load}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
     )
 

@@ -14,6 +14,7 @@ NAME = "bench"
 TASKS = 125
 K = 8
 SEARCHES = 4
+LONG_SEARCHES = 200
 RESULTS = 5
 """Hits in one search answer: five of about 400 bytes make the 2 kB that a search hands back."""
 _PAGES = 2_000
@@ -22,14 +23,23 @@ _ANSWER = "the lighthouse"
 
 
 @dataclass(frozen=True)
+class Script:
+    """What the scripted model says: so many searches, each in a turn of its own, then the answer."""
+
+    searches: int
+    turns: Path
+    conversation: Path
+    """For the floor: the opening messages, and tool answers of the size that the search gives."""
+
+
+@dataclass(frozen=True)
 class World:
     """Where the files are. ``episodes`` is how many attempts the measured run plays."""
 
     folder: Path
     corpus: Path
-    turns: Path
-    conversation: Path
-    """What the floor says in each turn, with tool answers of the size that the search gives."""
+    short: Script
+    long: Script
     tasks: int
 
     @property
@@ -41,14 +51,19 @@ def make(folder: Path, *, tasks: int = TASKS) -> World:
     """Write the benchmark folder, the corpus and the script into ``folder``."""
     draw = random.Random(7)
     words = _words(draw)
-    queries = [" ".join(draw.sample(words, 4)) for _ in range(SEARCHES)]
-    world = World(folder, folder / "pages.jsonl", folder / "turns.json", folder / "conversation.json", tasks)
     _write_benchmark(folder / "benchmarks" / NAME)
-    _write_corpus(world.corpus, draw, words)
-    world.turns.write_text(json.dumps([*map(_asks, queries), {"content": f"<answer>{_ANSWER}</answer>"}]))
-    results = [" ".join(draw.choices(words, k=300))[:2_000] for _ in queries]
-    world.conversation.write_text(json.dumps({"system": "s" * 1_500, "question": "q" * 300, "results": results}))
-    return world
+    _write_corpus(folder / "pages.jsonl", draw, words)
+    short, long = (_script(folder, searches, draw, words) for searches in (SEARCHES, LONG_SEARCHES))
+    return World(folder, folder / "pages.jsonl", short, long, tasks)
+
+
+def _script(folder: Path, searches: int, draw: random.Random, words: list[str]) -> Script:
+    script = Script(searches, folder / f"turns-{searches}.json", folder / f"conversation-{searches}.json")
+    queries = [" ".join(draw.sample(words, 4)) for _ in range(searches)]
+    script.turns.write_text(json.dumps([*map(_asks, queries), {"content": f"<answer>{_ANSWER}</answer>"}]))
+    results = [" ".join(draw.choices(words, k=400))[:2_050] for _ in queries]
+    script.conversation.write_text(json.dumps({"system": "s" * 1_500, "question": "q" * 300, "results": results}))
+    return script
 
 
 def _words(draw: random.Random) -> list[str]:
