@@ -16,9 +16,10 @@ from toleap.report import text
 from toleap.report.published import Published
 from toleap.report.values import PassRate, Row, Table
 
-_FEW_RATES = 4
+_FEW_RATES = 2
 """Up to so many pass@k columns stand in the terminal's main table."""
 _PIPE_WIDTH = 100
+_COUNTS = ("planned", "scored", "unscored", "owed")
 _IDENTITY = "planned = scored + unscored + owed"
 _BEHAVIOUR: dict[str, Callable[[Row], str]] = {
     "turns": lambda row: text.number(row.behaviour.turns),
@@ -73,12 +74,16 @@ def to_json(table: Table) -> str:
 
 def _scores(rows: Sequence[Row]) -> RichTable:
     rates = _ks(rows) if len(_ks(rows)) <= _FEW_RATES else []
-    grid = _grid("model", ["tasks", _average_title(rows), *(f"pass@{k}" for k in rates)])
-    grid.add_column(_IDENTITY.replace(" = ", "\n= ").replace(" + ", "\n+ "), justify="right", overflow="fold")
+    several = len({row.k for row in rows}) > 1
+    grid = _grid(
+        "model", [*(["k"] if several else []), "tasks", _average_title(rows), *(f"pass@{k}" for k in rates), *_COUNTS]
+    )
     for row, label in _labelled(rows):
         if row.group is None:
             label.append("".join(f"\n{flag}" for flag in text.flags(row)), style="italic yellow")
-        cells = [text.tasks(row), "\n".join(text.average_lines(row)), *_rate_cells(row, rates), text.identity(row)]
+        cells = [str(row.k)] if several else []
+        cells += [text.tasks(row), "\n".join(text.average_lines(row)), *_rate_cells(row, rates)]
+        cells += [str(getattr(row.counts, name)) for name in _COUNTS]
         grid.add_row(label, *map(Text, cells))
     return grid
 
