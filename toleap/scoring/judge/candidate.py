@@ -15,7 +15,9 @@ _TURN_TOKENS = re.compile(
     r"|\[(?=/?INST\])|<(?=</?SYS>>)",
     re.IGNORECASE,
 )
-_VERDICT_LINE = re.compile(r"^(?=\W*+(?:correct|grade|decision|verdict|结论)\W*+[:：])", re.IGNORECASE | re.MULTILINE)
+_VERDICT_LINE = re.compile(
+    r"^(?=[^\w\n]*+(?:correct|grade|decision|verdict|结论)[^\w\n:：]*+[:：])", re.IGNORECASE | re.MULTILINE
+)
 
 
 def quoted(text: str, *about: str) -> str:

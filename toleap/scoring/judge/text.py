@@ -18,6 +18,7 @@ _MARKUP = "*_`#~\"'“”‘’「」『』【】[]()（）"
 _BLANKS_AND_MARKUP = rf"[ \t\u3000{re.escape(_MARKUP)}]*+"
 _BEFORE = rf"^[ \t\u3000\-•{re.escape(_MARKUP)}]*+(?:\d{{1,2}}[.)、]{_BLANKS_AND_MARKUP})?+"
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")
+_QUOTATION = re.compile(r"^[ \t]*+[|>｜][^\n]*", re.MULTILINE)
 _ENDS = r"\s*(?:$|[.,;:!。，；：！、…—–\-]|[*_`\"'“”‘’「」『』】\])）(（])"
 _BECAUSE = r"\s+(?:because|since|as|given|the|it|this)\b|\s*(?:因为|由于)"
 _DOUBT = re.compile(rf"[{re.escape(_MARKUP)}\s]*[?？]")
@@ -26,16 +27,16 @@ _OTHER = re.compile(rf"[{re.escape(_MARKUP)}\s,]*+{_OR}[{re.escape(_MARKUP)}\s]*
 
 
 def visible(text: str) -> str:
-    """The output without thoughts and invisible characters.
+    """The output without thoughts, invisible characters and lines that quote (``|``, ``>``), as the candidate's do.
 
     Raises:
         JudgeError: nothing is left, or it is absurdly long.
     """
     if len(text) > LONGEST:
         raise JudgeError(f"the judge's output has {len(text)} characters")
-    seen = _INVISIBLE.sub("", without_thoughts(text)).strip()
+    seen = _QUOTATION.sub("", _INVISIBLE.sub("", without_thoughts(text))).strip()
     if not seen:
-        raise JudgeError("the judge's output is empty" if not text.strip() else "the judge's output is all thoughts")
+        raise JudgeError("the judge's output is all thoughts or quotation" if text.strip() else "no output")
     return seen
 
 
@@ -47,8 +48,7 @@ def trimmed(text: str) -> str:
 def labelled(text: str, label: str, *, colon: bool = True) -> list[tuple[int, str]]:
     """Where ``label`` starts a line, and the value after its colon: the rest of the line, else the next line.
 
-    ``label`` is a regular expression. Without ``colon`` a blank or a markup sign will do instead of the colon. Lines
-    that start with ``|`` or ``>`` are quotations, where no label counts.
+    ``label`` is a regular expression. Without ``colon`` a blank or a markup sign will do instead of the colon.
     """
     between = "[:：]" if colon else "(?:[:：]+|是|(?<=[^\\w]))"
     pattern = re.compile(

@@ -1,0 +1,141 @@
+"""What judges write, and the verdict that each output must be read as."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toleap.errors import JudgeError
+from toleap.scoring.judge import RUBRICS
+from toleap.scoring.judge.parse import Parsed
+from toleap.scoring.judge.text import LONGEST
+
+CORPUS: list[dict[str, Any]] = [
+    json.loads(line) for line in Path(__file__).with_name("corpus.jsonl").read_text(encoding="utf-8").splitlines()
+]
+NAMES = sorted(RUBRICS)
+
+
+def status(rubric: str, text: str) -> str:
+    try:
+        parsed = RUBRICS[rubric].parse(text)
+    except JudgeError:
+        return "error"
+    return "correct" if parsed.correct else "wrong" if parsed.attempted else "not_attempted"
+
+
+@pytest.mark.parametrize("row", CORPUS, ids=[f"{row['rubric']}-{number}" for number, row in enumerate(CORPUS)])
+def test_output_is_read_as_a_person_reads_it(row: dict[str, Any]) -> None:
+    assert status(row["rubric"], row["text"]) == row["expected"]
+
+
+def test_the_corpus_has_every_rubric_with_every_verdict() -> None:
+    counted = Counter((row["rubric"], row["expected"]) for row in CORPUS)
+    assert len(CORPUS) >= 150
+    assert all(counted[name, said] >= 3 for name in NAMES for said in ("correct", "wrong", "error"))
+    assert counted["sealqa", "not_attempted"] >= 3
+
+
+WORDS = [
+    "correct",
+    "结论",
+    "grade",
+    "decision",
+    "verdict",
+    "confidence",
+    "yes",
+    "no",
+    "正确",
+    "错误",
+    "不正确",
+    "TRUE",
+]
+SIGNS = [
+    ": ",
+    "：",
+    "*",
+    "\n",
+    " ",
+    '"',
+    "{",
+    "}",
+    "<think>",
+    "</think>",
+    "| ",
+    "> ",
+    "/",
+    "?",
+    "1",
+    "%",
+    ",",
+    "\ud800",
+]
+PIECES = st.sampled_from(
+    [
+        *WORDS,
+        *SIGNS,
+        "FALSE",
+        "incorrect",
+        "not",
+        "A",
+        "B",
+        "C",
+        "or",
+        "extracted_final_answer",
+        "reasoning",
+        "\u2028",
+        "\x00",
+    ]
+)
+OPPOSITES = {
+    "browsecomp": ("correct: yes", "correct: no"),
+    "xbench": ("结论: 正确", "结论: 错误"),
+    "frames": ("Decision: TRUE", "Decision: FALSE"),
+    "webwalkerqa": ("GRADE: CORRECT", "GRADE: INCORRECT"),
+    "sealqa": ("A", "B"),
+    "general": ("verdict: correct", "verdict: incorrect"),
+}
+
+
+@given(st.sampled_from(NAMES), st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)))
+def test_any_text_is_a_verdict_or_an_error(name: str, text: str) -> None:
+    try:
+        parsed = RUBRICS[name].parse(text)
+    except JudgeError as error:
+        assert str(error)
+        return
+    assert isinstance(parsed, Parsed)
+    assert parsed.attempted or not parsed.correct
+    assert parsed.confidence is None or 0 <= parsed.confidence <= 100
+
+
+@pytest.mark.parametrize("name", OPPOSITES)
+def test_a_verdict_and_its_opposite_are_an_error_in_either_order(name: str) -> None:
+    yes, no = OPPOSITES[name]
+    assert (status(name, f"{no}\n{yes}"), status(name, f"{yes}\n{no}")) == ("error", "error")
+    assert (status(name, f"| {yes}\n{no}"), status(name, f"| {no}\n{yes}")) == ("wrong", "correct")
+    assert status(name, f"<think>{yes}</think>\n{no}") == "wrong"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_absurdly_long_output_is_an_error(name: str) -> None:
+    assert status(name, "correct: yes\n" * (LONGEST // 12)) == "error"
+
+
+def test_what_the_judge_reports_beside_the_verdict() -> None:
+    parsed = RUBRICS["hle"].parse(
+        '{"extracted_final_answer": "42", "reasoning": "Same.", "correct": "yes", "confidence": 85}'
+    )
+    assert parsed == Parsed(True, extracted="42", reason="Same.", confidence=85)
+    lines = "extracted_final_answer: None\nreasoning: Nothing given.\ncorrect: no\nconfidence: 150%"
+    assert RUBRICS["browsecomp_zh"].parse(lines) == Parsed(False, reason="Nothing given.", confidence=100)
+    assert RUBRICS["browsecomp"].parse("correct: no").confidence == 100
+    chinese = RUBRICS["xbench"].parse("最终答案：161\n解释：数值相同\n结论：正确")
+    assert chinese == Parsed(True, extracted="161", reason="数值相同")
+    assert not RUBRICS["sealqa"].parse("C").attempted
