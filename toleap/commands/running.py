@@ -31,19 +31,23 @@ def run(options: Mapping[str, Any]) -> int:
     said = Console(stderr=True, highlight=False, soft_wrap=True)
     request = _request(options)
     plan = make_plan(request, lambda line: said.print(line, markup=False))
-    outcomes = [_play(item, said, options) for item in (*_references(plan, request, options), plan)]
+    outcomes: list[Outcome] = []
+    for item in (*_references(plan, request, options), plan):
+        outcomes.append(_play(item, said, options))
+        if outcomes[-1].halted:
+            break
+    halted = outcomes[-1].halted
     table = build_table([outcome.result for outcome in outcomes], missing=options["missing"])
     for outcome in outcomes:
         export(build_table([outcome.result], missing=options["missing"]), outcome.folder)
     if options["as_json"]:
-        document = {**table.to_dict(), "halted": outcomes[-1].halted, "folder": str(outcomes[-1].folder)}
+        document = {**table.to_dict(), "halted": halted, "folder": str(outcomes[-1].folder)}
         print(json.dumps(document, ensure_ascii=False, indent=1))  # noqa: T201
     else:
         print_table(table)
-    for outcome in outcomes:
-        if outcome.halted:
-            said.print(f"stopped: {outcome.halted}", markup=False, style="bold red")
-    complete = is_complete(table) and not plan.skipped and not any(outcome.halted for outcome in outcomes)
+    if halted:
+        said.print(f"stopped: {halted}", markup=False, style="bold red")
+    complete = is_complete(table) and not plan.skipped and not halted
     return 0 if complete else 1
 
 

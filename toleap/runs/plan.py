@@ -105,6 +105,8 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     for flag, value in (("--k", k), ("--limit", request.limit)):
         if value is not None and value < 1:
             raise UsageError(f"{flag} {value}: give a number from 1 up")
+    if request.run is not None and request.run != _slug(request.run):
+        raise UsageError(f"--run {request.run!r}: use letters, digits, '.', '_' and '-' only")
     layers = [preset, settings.read_file(request.file) if request.file else {}, request.layer]
     options, operation = settings.build(layers)
     for name in options.benchmark:
@@ -123,8 +125,8 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
 
 def with_model(request: Request, model: str, benchmark: str) -> Request:
     """The same request for one benchmark and another model, under the default name."""
-    layer = {key: value for key, value in request.layer.items() if key not in {"operation.base_url", "model"}}
-    return replace(request, names=(benchmark,), everything=False, run=None, layer={**layer, "model": model})
+    layer = {**request.layer, "operation.base_url": None, "model": model}
+    return replace(request, names=(benchmark,), everything=False, run=None, layer=layer)
 
 
 def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -149,11 +151,7 @@ def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str,
 
 def run_name(plan: Plan, fingerprint: str) -> str:
     """The run's folder: as named by the user, or the model and the fingerprint."""
-    if plan.named is None:
-        return f"{_slug(plan.model.label)}-{fingerprint}"
-    if plan.named != _slug(plan.named):
-        raise UsageError(f"--run {plan.named!r}: use letters, digits, '.', '_' and '-' only")
-    return plan.named
+    return f"{_slug(plan.model.label)}-{fingerprint}" if plan.named is None else plan.named
 
 
 def revision(item: PlannedBenchmark) -> str:
@@ -193,10 +191,11 @@ def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None) -> 
     if not ready:
         raise UsageError(f"{item.name}: {ready.missing}; type: {ready.command}")
     corpus = _corpus(item, config.web)
-    web = open_corpus(corpus).digest[:16]
     tasks = item.tasks()[:limit]
     where = f"{item.folder / 'benchmark.toml'}: score.by"
     scorer = scorer_for(item.score.by, where=where, folder=item.source.folder, trust=item.source.trust)
+    # Last, since it may index a large file: whatever else is wrong is said before that.
+    web = open_corpus(corpus).digest[:16]
     return PlannedBenchmark(item, tasks, scorer, str(corpus), web)
 
 
