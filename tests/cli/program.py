@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -185,17 +184,21 @@ class Server:
         return int(self.stats()["requests"]) >= count
 
 
-def durable_turns(database: Path) -> set[str]:
-    """The request ids of all turns that are stored."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute("SELECT benchmark, task, attempt, idx FROM turns").fetchall()
-    return {request_id(Key(*row[:3]), row[3]) for row in rows}
-
-
 def query(database: Path, text: str) -> list[tuple[Any, ...]]:
-    """Rows of a run's database."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
+    """Rows of a run's database, which another process may be writing."""
+    with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
         return connection.execute(text).fetchall()
+
+
+def durable_turns(folder: Path) -> set[str]:
+    """The request ids of all turns that are stored in the one run below ``folder/results``; none before it began."""
+    if not list((folder / "results").glob("*/run.db")):
+        return set()
+    database = database_in(folder)
+    if not query(database, "SELECT 1 FROM sqlite_master WHERE name = 'turns'"):
+        return set()
+    rows = query(database, "SELECT benchmark, task, attempt, idx FROM turns")
+    return {request_id(Key(*row[:3]), row[3]) for row in rows}
 
 
 def database_in(folder: Path) -> Path:
@@ -243,11 +246,6 @@ def command_of(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return ""
-
-
-def signalled(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> None:
-    """Send a signal to the program alone, not to its children."""
-    process.send_signal(number)
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 
 import pytest
 
-from tests.cli.program import Program, Server, family, finished, gone, need_sandbox, row_of, stopped_at_exit, wait_until
+from tests.cli.program import (
+    Program,
+    Server,
+    family,
+    gone,
+    need_sandbox,
+    row_of,
+    stopped_at_exit,
+)
 
 
 def check_perfect(document: dict, tasks: int = 60, k: int = 8) -> None:
