@@ -77,7 +77,7 @@ def test_webwalkerqa() -> None:
     benchmark = load("webwalkerqa")
     tasks = benchmark.tasks()
     assert len({task.id for task in tasks}) == 680
-    assert benchmark.breakdown == ("type", "difficulty", "lang")
+    assert benchmark.breakdown == ("type*difficulty", "lang")
     assert Counter(task.metadata["lang"] for task in tasks) == {"zh": 433, "en": 247}
     assert Counter((task.metadata["type"], task.metadata["difficulty"]) for task in tasks) == {
         ("single_source", "easy"): 80,

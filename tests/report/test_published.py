@@ -18,13 +18,13 @@ def test_the_tracked_file() -> None:
     assert len(rows) == 85
     assert len({(row.model, row.benchmark) for row in rows}) == 85
     assert {row.benchmark: round(100 * row.accuracy, 1) for row in rows if row.model == "AgentCPM-Explore 4B"} == {
-        "gaia_text_103": 63.9,
+        "gaia-text-103": 63.9,
         "browsecomp": 24.1,
-        "browsecomp_zh": 29.1,
+        "browsecomp-zh": 29.1,
         "hle": 19.1,
         "frames": 82.7,
         "webwalkerqa": 68.1,
-        "seal0": 40.5,
+        "seal-0": 40.5,
         "xbench": 70.0,
     }
 

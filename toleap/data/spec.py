@@ -156,7 +156,7 @@ def _document(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         said = " ".join(str(error).split()).replace(
-            "at end of document", f"at the end, line {content.count(chr(10)) + 1}"
+            "at end of document", f"at the end, line {len(content.splitlines()) or 1}"
         )
         raise UsageError(f"{path}: not TOML: {said}") from error
 
