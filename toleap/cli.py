@@ -159,26 +159,73 @@ def data() -> None:
     """Bring in the data of benchmarks that cannot be shipped, and see what is ready."""
 
 
-@data.command("import")
-@click.argument("name")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--trust", is_flag=True, help="Let Python in benchmark folders that are not shipped run.")
-@_JSON
-def import_(name: str, path: Path, trust: bool, as_json: bool) -> None:
-    """Check the official file of a benchmark and keep it in the cache.
-
-    \b
-    Example:
-      toleap data import xbench DeepSearch-2505.csv
-    """
-    from toleap.commands import listing
-
-    listing.import_data(name, path, trust=trust, as_json=as_json)
+_TRUST = click.option("--trust", is_flag=True, help="Let Python in benchmark folders that are not shipped run.")
 
 
 @data.command()
 @click.argument("names", nargs=-1)
-@click.option("--trust", is_flag=True, help="Let Python in benchmark folders that are not shipped run.")
+@click.option("--all", "everything", is_flag=True, help="Every benchmark.")
+@click.option("--again", is_flag=True, help="Fetch also what is here already.")
+@_TRUST
+@_JSON
+def prepare(names: tuple[str, ...], everything: bool, again: bool, trust: bool, as_json: bool) -> None:
+    """Fetch the official data of benchmarks, check it and keep it in the cache. Needs the web.
+
+    Gated data (gaia, hle) needs accepted terms and HF_TOKEN; status says where. Exit code 1 when one of several could
+    not be prepared.
+
+    \b
+    Examples:
+      toleap data prepare xbench frames
+      HF_TOKEN=hf_… toleap data prepare gaia
+      toleap data prepare --all
+    """
+    from toleap.commands import listing
+
+    sys.exit(listing.prepare(names, everything=everything, again=again, trust=trust, as_json=as_json))
+
+
+@data.command("import")
+@click.argument("name")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@_TRUST
+@_JSON
+def import_(name: str, paths: tuple[Path, ...], trust: bool, as_json: bool) -> None:
+    """Check the official file of a benchmark (or its parts, in order) and keep it in the cache.
+
+    A JSONL file of task_id, Question, Final answer, file_name is taken for every benchmark.
+
+    \b
+    Examples:
+      toleap data import xbench DeepSearch-2505.csv
+      toleap data import gaia 2023/validation/metadata.parquet
+    """
+    from toleap.commands import listing
+
+    listing.import_data(name, paths, trust=trust, as_json=as_json)
+
+
+@data.command()
+@click.argument("names", nargs=-1)
+@_TRUST
+@_JSON
+def verify(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
+    """Read the data in the cache again and check it whole; without names, of every benchmark that is ready.
+
+    Digests, rows, columns, every encrypted cell and the attachments. Exit code 1 when something is wrong.
+
+    \b
+    Example:
+      toleap data verify xbench
+    """
+    from toleap.commands import listing
+
+    sys.exit(listing.verify(names, trust=trust, as_json=as_json))
+
+
+@data.command()
+@click.argument("names", nargs=-1)
+@_TRUST
 @_JSON
 def status(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
     """Which benchmarks are ready, and what to type for the others.
@@ -190,6 +237,31 @@ def status(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
     from toleap.commands import listing
 
     sys.exit(listing.status(names, trust=trust, as_json=as_json))
+
+
+@app.group()
+def new() -> None:
+    """Make a folder of your own to start from."""
+
+
+@new.command("benchmark")
+@click.argument("name")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Working folder that gets benchmarks/NAME.  [default: this one]",
+)
+def new_benchmark(name: str, to: Path) -> None:
+    """Write a benchmark that runs at once, on two sample tasks with pages of their own.
+
+    \b
+    Example:
+      toleap new benchmark rivers
+    """
+    from toleap.commands import creating
+
+    creating.new_benchmark(name, to)
 
 
 @app.command()
