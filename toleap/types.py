@@ -212,6 +212,8 @@ class BenchmarkResult:
     """Columns to break the table down by."""
     revision: str = ""
     """Fingerprint of the data, the prompt and the scorer's settings."""
+    judged_by: str = ""
+    """Which judge gave the verdicts and with whose prompt; empty where a rule did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from toleap.benchmark import Benchmark, load
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.evaluation import Prepared, score_missing
+from toleap.runs.judging import Judging
 from toleap.runs.store import Planned, Store
 from toleap.scoring.scorers import RuleScorer, scorer_for
 
@@ -34,7 +35,7 @@ async def rescore(store: Store, benchmark: Benchmark, scorer: RuleScorer) -> Non
     planned = Planned(NAME, benchmark.title, len(tasks), revision, scorer.fingerprint, benchmark.breakdown, tasks)
     await store.plan(planned, 1)
     prepared = Prepared({task.id: task for task in tasks}, benchmark.render_prompt, scorer, None)
-    await score_missing(store, NAME, prepared, scorer.fingerprint)
+    await score_missing(store, NAME, prepared, scorer.fingerprint, Judging(store))
 
 
 def main() -> None:

@@ -34,6 +34,9 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         for kind, reasons, fix in groups
         for reason, count in reasons.items()
     ]
+    if part.judged_by:
+        judged = sum(attempt.verdict is not None for attempt in rows)
+        notes.append(Note("judge", part.name, run.name, f"judged by {part.judged_by}", judged))
     if late:
         text = "ended at the wall-clock limit, which depends on the machine"
         notes.append(Note("time_limit", part.name, run.name, text, late))

@@ -87,6 +87,6 @@ def note(line: Note) -> str:
     """A note as one line: where, how many, why, and what to type."""
     where = " · ".join(part for part in (line.benchmark, line.run) if part)
     count = "" if line.count is None else f"{line.count} "
-    kind = {"plan": "", "time_limit": "", "missing": ""}.get(line.kind, f"{line.kind}: ")
+    kind = {"plan": "", "time_limit": "", "missing": "", "judge": ""}.get(line.kind, f"{line.kind}: ")
     fix = f" → {line.fix}" if line.fix else ""
     return f"{where}: {count}{kind}{line.text}{fix}"

@@ -23,7 +23,7 @@ Flag = Literal[
 """What a reader must know before reading a row's headline."""
 
 NoteKind = Literal[
-    "unscored", "owed", "quarantined", "settings", "revision", "scorer", "time_limit", "missing", "plan"
+    "unscored", "owed", "quarantined", "settings", "revision", "scorer", "time_limit", "missing", "plan", "judge"
 ]
 
 

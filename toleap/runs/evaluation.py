@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Player, run_attempt
 from toleap.errors import StoreFault
+from toleap.runs.judging import Judge, Judging
 from toleap.runs.progress import Progress
 from toleap.runs.store import Store
 from toleap.types import CallContext, ErrorClass, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
@@ -48,6 +49,8 @@ class Prepared:
     prompt: Callable[[Task], str]
     scorer: Scorer
     corpus: str | None
+    judge: Judge | None = None
+    """Asked instead of the scorer where one is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Evaluation:
     progress: Progress
     system: str
     policy: Mapping[str, Any]
+    judging: Judging
 
     async def play(self, key: Key) -> None:
         """Play one attempt from where it stopped, score it and store both.
@@ -79,7 +83,7 @@ class Evaluation:
             )
         finally:
             await self.dock.release(context)
-        await self._end(trajectory, benchmark.scorer.score(task, trajectory.answer, trajectory.response))
+        await self._end(trajectory, task, benchmark)
 
     async def _continued(self, key: Key, opening: Sequence[Message], context: CallContext) -> Conversation:
         try:
@@ -104,9 +108,17 @@ class Evaluation:
         await self.store.put_turn(key, turn)
         self.progress.turn(turn)
 
-    async def _end(self, trajectory: Trajectory, verdict: Verdict) -> None:
+    async def _end(self, trajectory: Trajectory, task: Task, benchmark: Prepared) -> None:
+        answer, response = trajectory.answer, trajectory.response
+        if benchmark.judge is not None:
+            await self.store.end(trajectory, None)
+            self.progress.ended()
+            self.judging.submit(benchmark.judge, trajectory.key, task, answer, response)
+            return
+        verdict = benchmark.scorer.score(task, answer, response)
         await self.store.end(trajectory, verdict)
-        self.progress.ended(trajectory, verdict)
+        self.progress.ended()
+        self.progress.judged(verdict)
 
     def _opening(self, task: Task, benchmark: Prepared) -> tuple[Message, ...]:
         return (
@@ -119,12 +131,20 @@ class Evaluation:
         return CallContext(self.run, *key, corpus=benchmark.corpus, files=files, policy=self.policy)
 
 
-async def score_missing(store: Store, name: str, benchmark: Prepared, fingerprint: str) -> None:
-    """Score the attempts that ended without a verdict of the benchmark's present scorer."""
+async def score_missing(store: Store, name: str, benchmark: Prepared, fingerprint: str, judging: Judging) -> int:
+    """Score the attempts that ended without a verdict of the benchmark's present scorer; returns how many.
+
+    Those for a judge are only submitted: ``judging.finish()`` waits for them.
+    """
     waiting = [item for item in store.without_verdict(name, fingerprint) if item[0].task in benchmark.tasks]
+    if benchmark.judge is not None:
+        for key, answer, response in waiting:
+            judging.submit(benchmark.judge, key, benchmark.tasks[key.task], answer, response)
+        return len(waiting)
     for start in range(0, len(waiting), _VERDICTS_AT_ONCE):
         verdicts = [
             (key, benchmark.scorer.score(benchmark.tasks[key.task], answer, response))
             for key, answer, response in waiting[start : start + _VERDICTS_AT_ONCE]
         ]
         await asyncio.gather(*(store.put_verdict(key, verdict) for key, verdict in verdicts))
+    return len(waiting)

@@ -34,6 +34,11 @@ class Judging:
     told: Callable[[Verdict], None] = lambda _verdict: None
     _pending: set[asyncio.Task[None]] = field(default_factory=set)
 
+    @property
+    def pending(self) -> int:
+        """How many verdicts are being waited for."""
+        return len(self._pending)
+
     def submit(self, judge: Judge, key: Key, task: Task, answer: str | None, response: str) -> None:
         """Ask for a verdict in the background."""
         pending = asyncio.create_task(self._judge(judge, key, task, answer, response))

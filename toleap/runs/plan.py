@@ -20,7 +20,9 @@ from toleap.chat.profiles import profile_for
 from toleap.data.corpus import open_corpus
 from toleap.errors import UsageError
 from toleap.folders import find, find_all
+from toleap.runs.judges import Judges
 from toleap.runs.models import ModelChoice, choose_model
+from toleap.scoring.judge import Judge
 from toleap.scoring.scorers import Scorer, scorer_for
 from toleap.types import Task
 
@@ -52,8 +54,15 @@ class PlannedBenchmark:
     tasks: tuple[Task, ...]
     scorer: Scorer
     corpus: str | None
+    judge: Judge | None
+    """Who judges instead of the scorer, where a judge is needed and configured."""
     web: str
     """What ``search`` and ``fetch_url`` answer from, as a fingerprint."""
+
+    @property
+    def scored_by(self) -> str:
+        """The fingerprint of whoever gives the verdicts."""
+        return (self.judge or self.scorer).fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Plan:
     k: int
     results: Path
     named: str | None
+    judges: Judges
 
     @property
     def attempts(self) -> int:
@@ -113,14 +123,15 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
         find("benchmarks", name)
     names, skipped = _choose(request, options, operation)
     loaded = [_load(name, options, operation) for name in names]
-    planned = tuple(_planned(item, options, request.limit) for item in loaded)
+    judges = Judges(settings.build_judge(layers))
+    planned = tuple(_planned(item, options, request.limit, judges) for item in loaded)
     named = next((layer["model"] for layer in reversed(layers) if "model" in layer), None)
     model = choose_model(named, [item.spec.model for item in loaded], operation, log)
     profile = profile_for(model.profile).settings()
     if "agent.context" in preset:
         preset["agent.context"] = min(preset["agent.context"], profile["agent.context"])
     config, operation = settings.build([profile, *layers, {"model": model.label}])
-    return Plan(config, operation, model, planned, skipped, k, request.results, request.run)
+    return Plan(config, operation, model, planned, skipped, k, request.results, request.run, judges)
 
 
 def with_model(request: Request, model: str, benchmark: str) -> Request:
@@ -186,7 +197,7 @@ def _load(name: str, config: settings.RunConfig, operation: settings.Operation) 
     return benchmarks.load(name, trust=operation.trust, options=config.benchmark.get(name))
 
 
-def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None) -> PlannedBenchmark:
+def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None, judges: Judges) -> PlannedBenchmark:
     ready = item.ready()
     if not ready:
         raise UsageError(f"{item.name}: {ready.missing}; type: {ready.command}")
@@ -196,7 +207,7 @@ def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None) -> 
     scorer = scorer_for(item.score.by, where=where, folder=item.source.folder, trust=item.source.trust)
     # Last, since it may index a large file: whatever else is wrong is said before that.
     web = open_corpus(corpus).digest[:16]
-    return PlannedBenchmark(item, tasks, scorer, str(corpus), web)
+    return PlannedBenchmark(item, tasks, scorer, str(corpus), judges.judge_of(item), web)
 
 
 def _corpus(item: Benchmark, web: str | None) -> Path:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from toleap.types import Trajectory, Turn, Verdict
+from toleap.types import Turn, Verdict
 
 _PLAIN_EVERY = 10.0
 _LIVE_EVERY = 0.5
@@ -38,10 +38,13 @@ class Progress:
         self.turns += 1
         self.tokens += turn.usage.completion
 
-    def ended(self, trajectory: Trajectory, verdict: Verdict) -> None:  # noqa: ARG002
+    def ended(self) -> None:
         """Count an attempt that has ended."""
         self.done += 1
         self.finished_now += 1
+
+    def judged(self, verdict: Verdict) -> None:
+        """Count a verdict."""
         if verdict.status != "unscored":
             self.scored += 1
             self.correct += verdict.status == "correct"

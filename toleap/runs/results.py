@@ -28,7 +28,7 @@ def read(database: sqlite3.Connection, name: str) -> RunResult:
         return RunResult(name, "?", False, "", {}, "", ())
     meta = {key: orjson.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
     benchmarks = database.execute(
-        "SELECT name, title, tasks_total, revision, scorer, breakdown FROM benchmarks ORDER BY ord"
+        "SELECT name, title, tasks_total, revision, scorer, breakdown, judged_by FROM benchmarks ORDER BY ord"
     ).fetchall()
     return RunResult(
         name=name,
@@ -42,7 +42,14 @@ def read(database: sqlite3.Connection, name: str) -> RunResult:
 
 
 def _benchmark(
-    database: sqlite3.Connection, name: str, title: str, total: int, revision: str, scorer: str, breakdown: str
+    database: sqlite3.Connection,
+    name: str,
+    title: str,
+    total: int,
+    revision: str,
+    scorer: str,
+    breakdown: str,
+    judged_by: str,
 ) -> BenchmarkResult:
     rows = tuple(_row(row) for row in database.execute(_ROWS, (scorer, name)))
     metadata = {
@@ -58,6 +65,7 @@ def _benchmark(
         metadata=metadata,
         breakdown=tuple(orjson.loads(breakdown)),
         revision=revision,
+        judged_by=judged_by,
     )
 
 

@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import datetime
 import os
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from toleap.data.cache import writing
 from toleap.dock.dock import Dock
 from toleap.errors import ServerFault, UsageError
 from toleap.runs.evaluation import Evaluation, Prepared, score_missing
+from toleap.runs.interrupts import INTERRUPTED, catching
+from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
 from toleap.runs.progress import Progress, shown
 from toleap.runs.scheduler import Scheduler
@@ -33,8 +34,6 @@ from toleap.runs.store import DATABASE, Owed, Planned, Store, read_run
 from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
 from toleap.types import Key, RunResult
-
-INTERRUPTED = "interrupted; the same command continues where it stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +87,28 @@ async def execute(
                 if item.key.attempt < plan.k and item.key.task in prepared[item.key.benchmark].tasks
             ]
             announce(_announcement(plan, name, folder, len(owed)))
-            halted = await _Playing(plan, name, prepared, store, dock, console).play(owed) if owed else None
-            for item in plan.benchmarks:
-                await score_missing(
-                    store, item.benchmark.name, prepared[item.benchmark.name], item.scorer.fingerprint
-                )
+            async with _judging(plan, store, prepared, console) as judging:
+                playing = _Playing(plan, name, prepared, store, dock, judging, console)
+                halted = await playing.play(owed) if owed else None
+                if halted == INTERRUPTED:
+                    judging.stop()
             return Outcome(store.result(), folder, halted)
+
+
+@contextlib.asynccontextmanager
+async def _judging(
+    plan: Plan, store: Store, prepared: Mapping[str, Prepared], console: Console
+) -> AsyncIterator[Judging]:
+    """Scores what earlier starts left without a verdict, and waits at the end for every verdict asked for."""
+    judging = Judging(store)
+    async with contextlib.aclosing(plan.judges):
+        for item in plan.benchmarks:
+            name = item.benchmark.name
+            await score_missing(store, name, prepared[name], item.scored_by, judging)
+        yield judging
+        if judging.pending:
+            console.print(f"judging: {judging.pending} answers", highlight=False)
+        await judging.finish()
 
 
 @dataclass(slots=True)
@@ -105,13 +120,15 @@ class _Playing:
     prepared: Mapping[str, Prepared]
     store: Store
     dock: Dock
+    judging: Judging
     console: Console
 
     async def play(self, owed: list[Owed]) -> str | None:
         """Play what is owed; returns why it stopped early, or None."""
         operation = self.plan.operation
         progress = Progress(planned=len(owed))
-        with _interrupts() as interrupts:
+        self.judging.told = progress.judged
+        with catching() as interrupts:
             try:
                 async with self._endpoint() as (base_url, closed), self._chat(base_url) as chat:
                     evaluation = self._evaluation(chat, progress)
@@ -174,6 +191,7 @@ class _Playing:
             progress=progress,
             system=dialect.system(prompt(config.agent.prompt), schemas),
             policy={"results": config.dock.results, "page_chars": config.dock.page_chars},
+            judging=self.judging,
         )
 
 
@@ -192,39 +210,9 @@ async def _watching(closed: Callable[[], Awaitable[ServerFault]] | None, schedul
             task.cancel()
 
 
-@dataclass(slots=True)
-class _Interrupts:
-    """The first Ctrl-C (or TERM) stops in good order, the second at once."""
-
-    task: asyncio.Task[object] | None
-    seen: bool = False
-    stop: Callable[[str], None] | None = None
-
-    def __call__(self) -> None:
-        if self.seen:
-            os._exit(130)
-        self.seen = True
-        if self.stop is not None:
-            self.stop(INTERRUPTED)
-        elif self.task is not None:
-            self.task.cancel()
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[_Interrupts]:
-    handler = _Interrupts(asyncio.current_task())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, handler)
-    try:
-        yield handler
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
 def _prepared(item: PlannedBenchmark) -> Prepared:
-    return Prepared({task.id: task for task in item.tasks}, item.benchmark.render_prompt, item.scorer, item.corpus)
+    tasks = {task.id: task for task in item.tasks}
+    return Prepared(tasks, item.benchmark.render_prompt, item.scorer, item.corpus, item.judge)
 
 
 def _check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
@@ -269,9 +257,10 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
             benchmark.title,
             len(benchmark.tasks()),
             revision(item),
-            item.scorer.fingerprint,
+            item.scored_by,
             benchmark.breakdown,
             item.tasks,
+            item.judge.label if item.judge else "",
         )
         await store.plan(planned, plan.k)
 

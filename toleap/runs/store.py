@@ -42,6 +42,7 @@ class Planned:
     scorer: str
     breakdown: tuple[str, ...]
     tasks: Sequence[Task]
+    judged_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +119,12 @@ class Store:
         def operation(db: sqlite3.Connection) -> None:
             (order,) = db.execute("SELECT count(*) FROM benchmarks").fetchone()
             db.execute(
-                "INSERT INTO benchmarks VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+                "INSERT INTO benchmarks VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
                 "title = excluded.title, tasks_total = excluded.tasks_total, scorer = excluded.scorer, "
-                "breakdown = excluded.breakdown",
+                "breakdown = excluded.breakdown, judged_by = excluded.judged_by",
                 (
                     name, benchmark.title, benchmark.tasks_total, benchmark.revision, benchmark.scorer,
-                    orjson.dumps(benchmark.breakdown).decode(), order,
+                    orjson.dumps(benchmark.breakdown).decode(), order, benchmark.judged_by,
                 ),
             )  # fmt: skip
             db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", tasks)
@@ -213,11 +214,11 @@ class Store:
         await self._writer.write(lambda db: _insert_verdict(db, key, verdict))
 
     def without_verdict(self, benchmark: str, scorer: str) -> list[tuple[Key, str | None, str]]:
-        """Ended attempts that this scorer has not judged: key, answer and the whole last message."""
+        """Ended attempts on which this scorer has given no verdict, or could not: key, answer, whole last message."""
         rows = self._reader.execute(
             "SELECT a.benchmark, a.task, a.attempt, a.answer FROM attempts a WHERE a.benchmark = ? "
             "AND a.ending IS NOT NULL AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.benchmark = a.benchmark "
-            "AND v.task = a.task AND v.attempt = a.attempt AND v.scorer = ?)",
+            "AND v.task = a.task AND v.attempt = a.attempt AND v.scorer = ? AND v.status <> 'unscored')",
             (benchmark, scorer),
         ).fetchall()
         return [(Key(*row[:3]), row[3], self._response(Key(*row[:3]))) for row in rows]

@@ -1,0 +1,44 @@
+"""Ctrl-C and TERM: the first stops in good order, the second at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+INTERRUPTED = "interrupted; the same command continues where it stopped"
+
+
+@dataclass(slots=True)
+class Interrupts:
+    """The first Ctrl-C (or TERM) stops in good order, the second at once."""
+
+    task: asyncio.Task[object] | None
+    seen: bool = False
+    stop: Callable[[str], None] | None = None
+
+    def __call__(self) -> None:
+        if self.seen:
+            os._exit(130)
+        self.seen = True
+        if self.stop is not None:
+            self.stop(INTERRUPTED)
+        elif self.task is not None:
+            self.task.cancel()
+
+
+@contextlib.contextmanager
+def catching() -> Iterator[Interrupts]:
+    """Handle Ctrl-C and TERM while the block runs, within an event loop."""
+    handler = Interrupts(asyncio.current_task())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handler)
+    try:
+        yield handler
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
