@@ -31,6 +31,8 @@ class Server:
     peak: int = 0
     hold: asyncio.Event | None = None
     """Requests wait for it before they are answered."""
+    trickles: bool = False
+    """Sends a blank now and then, and never an end."""
 
     @property
     def prompts(self) -> list[str]:
@@ -44,11 +46,20 @@ class Server:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
+            if self.trickles:
+                return await self._trickle(request)
             if self.hold is not None:
                 await self.hold.wait()
             return self._response(answer(body) if callable(answer) else answer)
         finally:
             self.in_flight -= 1
+
+    async def _trickle(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.02)
 
     def _response(self, answer: Any) -> web.StreamResponse:
         if isinstance(answer, web.StreamResponse):

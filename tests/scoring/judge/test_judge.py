@@ -158,6 +158,23 @@ async def test_a_server_that_never_answers_or_is_not_there(server: Start, settin
     assert verdict.status == "unscored" and "cannot be reached" in verdict.reason
 
 
+async def test_a_server_that_trickles_is_left_at_the_deadline(server: Start, settings: Settings, task: Task) -> None:
+    there = await server(YES)
+    there.trickles = True
+    async with make_judge("browsecomp", settings(there.url, seconds=0.3, attempts=1), sees="answer") as judge:
+        verdict = await judge.judge(task, "Danube", "")
+    assert verdict.status == "unscored" and "0.3 s" in verdict.reason
+
+
+async def test_a_server_that_asks_for_a_day_is_not_waited_for(server: Start, settings: Settings, task: Task) -> None:
+    there = await server(failing(429, **{"Retry-After": "86400"}))
+    chosen, pauses = settings(there.url, attempts=5), Pauses()
+    async with Endpoint(chosen, sleep=pauses) as endpoint:
+        verdict = await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).judge(task, "Danube", "")
+    assert verdict.status == "unscored"
+    assert (len(there.requests), pauses.seconds) == (1, [])
+
+
 async def test_an_output_that_cannot_be_read_is_asked_for_again_with_another_seed(
     server: Start, settings: Settings, task: Task
 ) -> None:
