@@ -61,6 +61,8 @@ def list_(what: str, as_json: bool) -> None:
 @click.option("--base-url", help="Use a running ChatCompletions server, e.g. http://127.0.0.1:8000/v1.")
 @click.option("--k", type=int, help="Attempts at every task.  [default: 8, or the preset's]")
 @click.option("--limit", type=int, help="Only the first N tasks of each benchmark.")
+@click.option("--judge-model", help="Who judges answers that no rule can score; without one they stay unscored.")
+@click.option("--judge-url", help="The judge's ChatCompletions server, e.g. https://api.openai.com/v1.")
 @click.option("--web", help="Where search and pages come from: corpus:PATH (JSONL of url, title, text).")
 @click.option("--max-in-flight", type=int, help="Attempts running at once.  [default: 64]")
 @click.option("--preset", help="Settings of a published system: agentcpm.")
@@ -135,6 +137,30 @@ def table(**options: Any) -> None:
     from toleap.commands import tables
 
     sys.exit(tables.table(options))
+
+
+@app.command()
+@click.argument("run_name", metavar="RUN")
+@click.option("--judge-model", help="The judge's model.")
+@click.option("--judge-url", help="The judge's ChatCompletions server, e.g. https://api.openai.com/v1.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. judge.prompt=official.")
+@click.option("--again", is_flag=True, help="Judge everything by another judge; both sets of verdicts are kept.")
+@click.option("--agreement", is_flag=True, help="Judge nothing: how far the judges of this run agree.")
+@click.option("--trust", is_flag=True, help="Let Python in benchmark folders that are not shipped run.")
+@_RESULTS
+@_JSON
+def score(**options: Any) -> None:
+    """Score what a run left unscored; no agent runs.
+
+    \b
+    Examples:
+      toleap score my-run --judge-model gpt-4.1 --judge-url https://api.openai.com/v1
+      toleap score my-run --again --judge-model o3-mini --judge-url https://api.openai.com/v1
+      toleap score my-run --agreement
+    """
+    from toleap.commands import scoring
+
+    sys.exit(scoring.score(options))
 
 
 @app.command()

@@ -18,7 +18,9 @@ from toleap.runs.plan import Plan, Request, make_plan, with_model
 if TYPE_CHECKING:
     from toleap.runs.run import Announcement, Outcome
 
-_FLAGS = {
+FLAGS = {
+    "judge_model": "judge.model",
+    "judge_url": "judge.base_url",
     "model": "model",
     "web": "web",
     "base_url": "operation.base_url",
@@ -63,7 +65,7 @@ def _play(plan: Plan, said: Console, options: Mapping[str, Any]) -> Outcome:
 
 def _request(options: Mapping[str, Any]) -> Request:
     layer = parse_set(options["sets"])
-    layer |= {key: options[flag] for flag, key in _FLAGS.items() if options[flag] is not None}
+    layer |= {key: options[flag] for flag, key in FLAGS.items() if options[flag] is not None}
     if options["trust"]:
         layer["operation.trust"] = True
     return Request(

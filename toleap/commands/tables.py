@@ -35,7 +35,7 @@ def table(options: Mapping[str, Any]) -> int:
 
 def compare(options: Mapping[str, Any]) -> int:
     """Carry out ``toleap compare``; returns 1 where the runs share no scored task."""
-    first, second = (read_run(_folder(name, options["results"])) for name in (options["a"], options["b"]))
+    first, second = (read_run(find_run(name, options["results"])) for name in (options["a"], options["b"]))
     found = compare_runs(first, second)
     if options["as_json"]:
         as_json([asdict(item) for item in found])
@@ -51,10 +51,15 @@ def _folders(names: Sequence[str], results: Path) -> list[Path]:
         if not found:
             raise UsageError(f"no runs in {results}/: start one with toleap run, or name the folder with --results")
         return found
-    return [_folder(name, results) for name in names]
+    return [find_run(name, results) for name in names]
 
 
-def _folder(name: str, results: Path) -> Path:
+def find_run(name: str, results: Path) -> Path:
+    """The folder of a run, by its name in ``results`` or by its path.
+
+    Raises:
+        UsageError: there is none; the message lists those there are.
+    """
     for path in (results / name, Path(name)):
         if (path / DATABASE).is_file():
             return path

@@ -27,12 +27,21 @@ def attachments_of(row: Row, column: str, data_file: Path, root: Path) -> tuple[
     return tuple(Attachment(name, _inside(root, name, data_file, where)) for name in dict.fromkeys(names) if name)
 
 
-def _inside(root: Path, name: str, data_file: Path, where: str) -> Path:
+def check_name(name: str, where: str, root: Path) -> None:
+    """Refuse a name that could lead out of the folder ``root``.
+
+    Raises:
+        UsageError: it is absolute, has ``..`` or a backslash in it, or is no single line.
+    """
     parts = PurePosixPath(name)
     if parts.is_absolute() or ".." in parts.parts or "\\" in name or not is_one_line(name):
         raise UsageError(f"{where}: {name!r} is not a plain name of a file in {root}")
+
+
+def _inside(root: Path, name: str, data_file: Path, where: str) -> Path:
+    check_name(name, where, root)
     try:
-        path = (root / parts).resolve(strict=True)
+        path = (root / name).resolve(strict=True)
         found = path.is_file()
     except (OSError, RuntimeError) as error:
         raise UsageError(f"{where}: no file {name!r} in {root}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toleap.benchmark import Benchmark, load
-from toleap.data.attachments import files_folder
+from toleap.data.attachments import check_name, files_folder
 from toleap.data.download import download
 from toleap.data.hub import HubData, fetch_files, find_files
 from toleap.data.imports import keep
@@ -155,8 +155,13 @@ def _attachment_names(benchmark: Benchmark, file: DataFile) -> list[str]:
     column = benchmark.spec.data.fields.file
     names = (column,) if isinstance(column, str) else column
     rows = [row for path in file.paths for row in parse(read_bytes(path), file.format, str(path))]
-    cells = (as_text(cell(row, name), f"{file.path}, {row.place}").strip() for row in rows for name in names)
-    return list(dict.fromkeys(filter(None, cells)))
+    found: dict[str, None] = {}
+    for row in rows:
+        where = f"{file.path}, {row.place}"
+        for name in filter(None, (as_text(cell(row, column), where).strip() for column in names)):
+            check_name(name, where, file.files)
+            found[name] = None
+    return list(found)
 
 
 def _prepare_ids(benchmark: Benchmark, *, again: bool) -> bool:

@@ -23,7 +23,7 @@ from toleap.folders import find, find_all
 from toleap.runs.judges import Judges
 from toleap.runs.models import ModelChoice, choose_model
 from toleap.scoring.judge import Judge
-from toleap.scoring.scorers import Scorer, scorer_for
+from toleap.scoring.scorers import AbsentJudge, Scorer, scorer_for
 from toleap.types import Task
 
 _WEB_CHOICES = (
@@ -58,6 +58,11 @@ class PlannedBenchmark:
     """Who judges instead of the scorer, where a judge is needed and configured."""
     web: str
     """What ``search`` and ``fetch_url`` answer from, as a fingerprint."""
+
+    @property
+    def unjudged(self) -> bool:
+        """A judge is needed, and none is configured."""
+        return self.judge is None and isinstance(self.scorer, AbsentJudge)
 
     @property
     def scored_by(self) -> str:

@@ -252,15 +252,19 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
             file.write_text(tomli_w.dumps(document), encoding="utf-8")
     for item in plan.benchmarks:
         benchmark = item.benchmark
+        scored_by, judged_by = item.scored_by, item.judge.label if item.judge else ""
+        if item.unjudged:
+            # Verdicts that a judge gave earlier go on counting while none is configured.
+            scored_by, judged_by = store.scorer(benchmark.name) or (scored_by, judged_by)
         planned = Planned(
             benchmark.name,
             benchmark.title,
             len(benchmark.tasks()),
             revision(item),
-            item.scored_by,
+            scored_by,
             benchmark.breakdown,
             item.tasks,
-            item.judge.label if item.judge else "",
+            judged_by,
         )
         await store.plan(planned, plan.k)
 

@@ -6,6 +6,7 @@ says so); any number may read it while it runs.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import fcntl
 import os
@@ -22,7 +23,7 @@ import toleap
 from toleap.errors import StoreFault, UsageError
 from toleap.runs import codec, results
 from toleap.runs.writer import Writer, connect
-from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict
+from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict, VerdictStatus
 
 DATABASE = "run.db"
 _REMOTE = frozenset(
@@ -107,6 +108,19 @@ class Store:
         """The stored revision of a benchmark's data, prompt and scoring; None where it is not in the run yet."""
         row = self._reader.execute("SELECT revision FROM benchmarks WHERE name = ?", (benchmark,)).fetchone()
         return str(row[0]) if row else None
+
+    def scorer(self, benchmark: str) -> tuple[str, str] | None:
+        """Whose verdicts count now: the scorer's fingerprint and, for people, who judges; None where unknown."""
+        row = self._reader.execute("SELECT scorer, judged_by FROM benchmarks WHERE name = ?", (benchmark,)).fetchone()
+        return (str(row[0]), str(row[1])) if row else None
+
+    async def set_scorer(self, benchmark: str, scorer: str, judged_by: str) -> None:
+        """From now on this scorer's verdicts count. Those of others are kept beside them."""
+        await self._writer.write(
+            lambda db: db.execute(
+                "UPDATE benchmarks SET scorer = ?, judged_by = ? WHERE name = ?", (scorer, judged_by, benchmark)
+            )
+        )
 
     async def plan(self, benchmark: Planned, k: int) -> None:
         """Plan k attempts at each of the tasks. What is planned already stays: an extent only grows."""
@@ -255,6 +269,28 @@ def read_run(folder: Path) -> RunResult:
             database.close()
     except sqlite3.Error as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
+
+
+def read_verdicts(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:
+    """Every scorer's verdicts on a benchmark of a run: fingerprint → attempt → status.
+
+    Raises:
+        UsageError: the folder holds no run, or its database cannot be read.
+    """
+    path = folder / DATABASE
+    if not path.is_file():
+        raise UsageError(f"{folder}: no run here (no {DATABASE})")
+    found: dict[str, dict[Key, VerdictStatus]] = {}
+    try:
+        with contextlib.closing(connect(path, read_only=True)) as database:
+            rows = database.execute(
+                "SELECT scorer, task, attempt, status FROM verdicts WHERE benchmark = ?", (benchmark,)
+            )
+            for scorer, task, attempt, status in rows:
+                found.setdefault(scorer, {})[Key(benchmark, task, attempt)] = status
+    except sqlite3.Error as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    return found
 
 
 def _insert_verdict(db: sqlite3.Connection, key: Key, verdict: Verdict) -> None:

@@ -73,7 +73,7 @@ _SCALES: Mapping[str, int] = {
     **{"万": 10**4, "萬": 10**4, "百万": 10**6, "千万": 10**7, "亿": 10**8, "億": 10**8, "万亿": 10**12},
 }
 _SCALE = re.compile(
-    "(?:dozen|hundred|thousand|lakh|million|crore|billion|trillion)(?![^\\W\\d_])|万亿|[百千]?[万萬]|[亿億]", re.I
+    "(?:dozen|hundred|thousand|lakh|million|crore|billion|trillion)s?(?![^\\W\\d_])|万亿|[百千]?[万萬]|[亿億]", re.I
 )
 _EXACT = Context(prec=12_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
@@ -117,7 +117,8 @@ def read_number(text: str) -> Number:
     """
     if len(text) > _LONGEST:
         raise ValueError(f"longer than {_LONGEST} characters")
-    shown = plain(text).replace("\n", " ").strip("{}")
+    # Two blanks, because one could separate thousands.
+    shown = plain(text).replace("\n", "  ").strip("{}")
     shown = shown[_end_of_label(shown) :].strip().removesuffix(".")
     match = _NUMBER.match(shown)
     if match is None:
@@ -161,7 +162,7 @@ def _scale_and_unit(text: str) -> tuple[int, str]:
     """What stands behind the digits: the product of its scale words, and the unit after them."""
     factor = 1
     while scale := _SCALE.match(text):
-        factor *= _SCALES[scale[0].lower()]
+        factor *= _SCALES[scale[0].lower().removesuffix("s")]
         text = text[scale.end() :].strip()
     words = text.split()
     if len(words) > 3 or _CHINESE_COUNT.match(text) or not all(_is_unit(word) for word in words):

@@ -1,0 +1,69 @@
+"""``toleap score``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from toleap.commands.output import as_json
+from toleap.commands.tables import find_run
+from toleap.config import build_judge, parse_set
+from toleap.report.export import export
+from toleap.report.render import print_table
+from toleap.report.tables import build_table, is_complete
+from toleap.runs.rescoring import Rescored, rescore
+from toleap.runs.store import read_run, read_verdicts
+from toleap.scoring.agreement import agreement
+
+
+def score(options: Mapping[str, Any]) -> int:
+    """Carry out ``toleap score``; returns 0 where everything that ended is scored, else 1."""
+    folder = find_run(options["run_name"], options["results"])
+    if options["agreement"]:
+        return _agreement(folder, json=options["as_json"])
+    flags = {"judge.model": options["judge_model"], "judge.base_url": options["judge_url"]}
+    layer = parse_set(options["sets"]) | {key: value for key, value in flags.items() if value is not None}
+    said = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def told(done: Rescored) -> None:
+        said.print(f"{done.benchmark}: {done.asked} attempts scored by {done.by}", markup=False)
+
+    asyncio.run(rescore(folder, build_judge([layer]), again=options["again"], trust=options["trust"], told=told))
+    table = build_table([read_run(folder)])
+    export(table, folder)
+    if options["as_json"]:
+        as_json(table.to_dict())
+    else:
+        print_table(table)
+    return 0 if is_complete(table) else 1
+
+
+def _agreement(folder: Path, *, json: bool) -> int:
+    rows = [
+        {"benchmark": part.name, "first": a, "second": b, **asdict(agreement(verdicts[a], verdicts[b]))}
+        for part in read_run(folder).benchmarks
+        for verdicts in [read_verdicts(folder, part.name)]
+        for a, b in combinations(sorted(verdicts), 2)
+    ]
+    if json:
+        as_json(rows)
+    for row in rows if not json else ():
+        print(f"{row['benchmark']}: {row['first']} and {row['second']}: {_said(row)}")  # noqa: T201
+        for key in row["differing"]:
+            print(f"  differ on {'/'.join(map(str, key))}")  # noqa: T201
+    if not rows:
+        Console(stderr=True).print("no attempt of this run has verdicts by two scorers", highlight=False)
+    return 0 if rows else 1
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    if row["raw"] is None:
+        return "no attempt is scored by both"
+    kappa = "undefined" if row["kappa"] is None else f"{row['kappa']:.3f}"
+    return f"agree on {100 * row['raw']:.1f} % of {row['both']} attempts, Cohen's kappa {kappa}"
