@@ -111,10 +111,10 @@ class Program:
         return finished(self.start(*arguments))
 
 
-def finished(process: subprocess.Popen[str]) -> Done:
+def finished(process: subprocess.Popen[str], patience: float = _PATIENCE) -> Done:
     """Wait for a program's end."""
     with stopped_at_exit(process):
-        out, err = process.communicate(timeout=_PATIENCE)
+        out, err = process.communicate(timeout=patience)
     return Done(process.returncode, out, err)
 
 

@@ -1,0 +1,116 @@
+"""Real questions through the command: imported, played over a corpus, and left unscored without a judge."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import (
+    NO_CODE,
+    Program,
+    copied,
+    database_in,
+    finished,
+    query,
+    row_of,
+    stopped_at_exit,
+    test_data,
+    tree,
+    wait_until,
+)
+from toleap.data import cache
+from toleap.serving.environments import server_python
+
+SEARCH_THEN_ANSWER = [
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "search", "arguments": '{"queries": ["city"]}'}}
+        ],
+    },
+    {"role": "assistant", "content": "<answer>a city</answer>"},
+]
+PAGES = [{"url": f"https://pages.test/{n}", "title": f"City {n}", "text": f"The city of {n}."} for n in range(5)]
+
+
+@pytest.fixture
+def own(program: Program, tmp_path: Path) -> Program:
+    """The program with a cache that a test may add to, a corpus, and what the scripted model says."""
+    (program.folder / "pages.jsonl").write_text("".join(json.dumps(page) + "\n" for page in PAGES))
+    (program.folder / "turns.json").write_text(json.dumps(SEARCH_THEN_ANSWER))
+    return Program(program.folder, copied(program.home, tmp_path / "home"))
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "limit", "total"),
+    [
+        ("xbench", ("xbench", "DeepSearch-2505.csv"), 3, 100),
+        ("webwalkerqa", ("webwalkerqa", "webthinker_test.json"), 2, 680),
+    ],
+)
+def test_real_questions_are_played_kept_and_left_unscored_without_a_judge(
+    own: Program, name: str, file: Sequence[str], limit: int, total: int
+) -> None:
+    assert own("data", "import", name, test_data(*file)).code == 0
+    command = ("run", name, "--model", "scripted:turns:turns.json", "--limit", str(limit), "--k", "2", "--json")
+    before = tree(own.folder), tree(own.home)
+    refused = own(*command, *NO_CODE)
+    assert refused.code == 2 and refused.out == "", refused.said
+    assert name in refused.err and "corpus:PATH" in refused.err and refused.err.count("\n") == 1
+    assert (tree(own.folder), tree(own.home)) == before
+
+    done = own(*command, *NO_CODE, "--web", "corpus:pages.jsonl")
+    assert done.code == 1, done.said
+    row = row_of(done.json, name)
+    assert row["counts"] == {
+        "planned": 2 * limit, "scored": 0, "unscored": 2 * limit, "owed": 0, "quarantined": 0, "complete": False,
+    }  # fmt: skip
+    assert (row["average"], row["tasks_total"], row["flags"]) == (None, total, ["scripted", "incomplete"])
+    assert [note["count"] for note in done.json["notes"] if note["kind"] == "unscored"] == [2 * limit]
+    database = database_in(own.folder)
+    turns = query(database, "SELECT task, attempt, count(*) FROM turns GROUP BY task, attempt")
+    assert len(turns) == 2 * limit and {count for *_, count in turns} == {2}
+    assert query(database, "SELECT DISTINCT ending, answer, tool_calls, bad_calls FROM attempts") == [
+        ("answered", "a city", 1, 0)
+    ]
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_built_in_model_answers_on_a_real_server_that_ends_with_the_run(tmp_path: Path) -> None:
+    need_model()
+    mark = uuid.uuid4().hex
+    model = Program(tmp_path, cache.home(), {"TOLEAP_TEST_MARK": mark})
+    process = model.start("run", "atoll", "--limit", "2", "--k", "1", "--json", *NO_CODE)
+    with stopped_at_exit(process):
+        wait_until(lambda: len(marked(mark)) > 2 or process.poll() is not None, "its server")
+        done = finished(process, patience=500)
+    assert done.code == 0, done.said
+    row = row_of(done.json)
+    assert (row["counts"]["scored"], row["scripted"], row["model"]) == (2, False, "smollm2-135m")
+    assert query(database_in(tmp_path), "SELECT count(*) FROM turns")[0][0] >= 2
+    assert "vLLM, started by this run" in done.err
+    assert marked(mark) == []
+
+
+def need_model() -> None:
+    """Skip where the model server's environment or the built-in model is not here yet."""
+    if server_python() is None or not (cache.folder("models") / "smollm2-135m").is_dir():
+        pytest.skip("the model server's environment or the built-in model is not here: make setup, toleap run atoll")
+
+
+def marked(mark: str) -> list[int]:
+    """Every living process that inherited the mark in its environment."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
