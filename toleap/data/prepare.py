@@ -119,7 +119,8 @@ def _here(source: Source) -> bool:
     manifest = read_manifest(source.folder.name)
     if manifest is None:
         return source.parent is None and source.ready().ready
-    same = not manifest.source or f"@{source.data.revision}" in manifest.source
+    published = source.url or f"hub:{source.place}@{source.data.revision}"
+    same = not manifest.source or manifest.source.startswith(published)
     return same and intact(source.folder.name, manifest)
 
 
