@@ -24,14 +24,14 @@ CODE_VERSION = "1"
 
 _BETWEEN = re.compile(r"[\s()\[\]{}.,;:/&+]+|[或和]")
 _JOINING = {"", "or", "and"}
-_BRACKETED = r"[(\[{]+ ?([A-Z]) ?[)\]}]"
+_BRACKETED = r"[(\[{]{1,3} ?([A-Z]) ?[)\]}]"
 _ENDED = r"(?![A-Za-z0-9_'-])"
 # "A dog" and "I think" are English: before most words these two letters are no choice.
 _UPPER = rf"([B-HJ-Z]|[AI](?! (?!(?:because|since|as|for|and|or|but|not)\b)[a-z])){_ENDED}"
-_LOWER = r"(?:([a-z])(?= ?[.):](?![A-Za-z0-9])| ?[,;]? ?$)|[(\[{]+ ?([a-z]) ?[)\]}])"
+_LOWER = r"(?:([a-z])(?= ?[.):](?![A-Za-z0-9])| ?[,;]? ?$)|[(\[{]{1,3} ?([a-z]) ?[)\]}])"
 _OPTION = rf"(?:(?i:option|choice)s? ?:? ?|选项? ?:? ?)(?:{_BRACKETED}|([A-Z]){_ENDED})"
 _ANNOUNCED = re.compile(
-    r"(?:(?i:answers?(?: is| are| was| should be| must be| would be)?)|答案)(?: ?[:=]| ?[应是为]+)*\s?"
+    r"(?:(?i:answers?(?: is| are| was| should be| must be| would be)?)|答案)(?: ?[:=应是为])*\s?"
     rf"(?:{_OPTION}|{_BRACKETED}|{_UPPER}|{_LOWER})",
     re.MULTILINE,
 )
@@ -41,7 +41,7 @@ _MARKED = re.compile(
     re.MULTILINE,
 )
 _NEXT = re.compile(
-    r"[)\]}]*(?: ?[/&+]| ?,? ?(?:or|and)\b| ?[或和]| ?,(?= ?[A-Z] ?(?:[,.]|$|or\b|and\b))) ?"
+    r"[)\]}]{0,3}(?: ?[/&+]| ?,? ?(?:or|and)\b| ?[或和]| ?,(?= ?[A-Z] ?(?:[,.]|$|or\b|and\b))) ?"
     rf"(?:{_BRACKETED}|{_UPPER})",
     re.MULTILINE,
 )
