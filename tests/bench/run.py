@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _options(arguments)
     names = options.only or list(ROWS)
-    scratch = Path(tempfile.mkdtemp(prefix=".toleap-bench-", dir=options.folder))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=options.folder.absolute()))
     os.environ["TOLEAP_HOME"] = str(scratch / "home")
     try:
         found = _measure(names, scratch, options)
@@ -50,8 +51,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(ROWS), help="only this row; may be repeated")
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK_TASKS * world.K} episodes")
     parser.add_argument("--repeat", type=int, default=1, help="measure so often and show medians with their range")
-    parser.add_argument("--folder", type=Path, default=Path.cwd(), help="where to work: a real disk, since turns are "
-                        "flushed to it  [default: the working folder]")  # fmt: skip
+    parser.add_argument("--folder", type=Path, default=Path("build"), help="where to work: on a real disk, since "
+                        "turns are flushed to it  [default: build]")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 
