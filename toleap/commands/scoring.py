@@ -20,6 +20,7 @@ from toleap.report.tables import build_table, is_complete
 from toleap.runs.rescoring import Rescored, rescore
 from toleap.runs.store import read_run, read_verdicts
 from toleap.scoring.agreement import agreement
+from toleap.types import Key, VerdictStatus
 
 
 def score(options: Mapping[str, Any]) -> int:
@@ -48,7 +49,7 @@ def _agreement(folder: Path, *, json: bool) -> int:
     rows = [
         {"benchmark": part.name, "first": a, "second": b, **asdict(agreement(verdicts[a], verdicts[b]))}
         for part in read_run(folder).benchmarks
-        for verdicts in [read_verdicts(folder, part.name)]
+        for verdicts in [_given(folder, part.name)]
         for a, b in combinations(sorted(verdicts), 2)
     ]
     if json:
@@ -60,6 +61,12 @@ def _agreement(folder: Path, *, json: bool) -> int:
     if not rows:
         Console(stderr=True).print("no attempt of this run has verdicts by two scorers", highlight=False)
     return 0 if rows else 1
+
+
+def _given(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:
+    """The verdicts of every scorer that gave any."""
+    found = read_verdicts(folder, benchmark)
+    return {scorer: verdicts for scorer, verdicts in found.items() if set(verdicts.values()) - {"unscored"}}
 
 
 def _said(row: Mapping[str, Any]) -> str:
