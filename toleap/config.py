@@ -189,7 +189,7 @@ def read_file(path: Path) -> dict[str, Any]:
         return _flatten(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
 
@@ -220,17 +220,25 @@ def _check(key: str) -> None:
     if key in known or (key.startswith("benchmark.") and key.count(".") == 2):
         return
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "toleap run --help lists the settings"
-    raise UsageError(f"unknown setting {key!r}: {hint}")
+    raise UsageError(f"unknown setting {key!r}: {f'did you mean {near[0]}?' if near else _hint(key, known)}")
+
+
+def _hint(key: str, known: Sequence[str]) -> str:
+    """The settings of the same section, or the sections."""
+    section = key.partition(".")[0]
+    same = [name for name in known if name.startswith(f"{section}.")]
+    sections = sorted({name.partition(".")[0] for name in known} | {"benchmark.NAME.OPTION"})
+    return f"there are {', '.join(same)}" if same else f"settings are of {', '.join(sections)}"
 
 
 def _value(text: str) -> Any:
     if text in {"none", "None", "null"}:
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        found = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
+    return found["value"] if len(found) == 1 else text
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:
