@@ -27,6 +27,7 @@ class HubData:
     config: str
     split: str
     revision: str
+    gated: bool = False
 
     @property
     def page(self) -> str:
@@ -55,7 +56,8 @@ def find_files(data: HubData, scratch: Path) -> HubFiles:
 
         api = HfApi()
         commit = str(api.dataset_info(data.repo, revision=data.revision or None, timeout=60).sha)
-        api.auth_check(data.repo, repo_type="dataset")
+        if data.gated:
+            api.auth_check(data.repo, repo_type="dataset")
         builder: Any = load_dataset_builder(
             f"hf://datasets/{data.repo}", data.config or None, revision=commit, cache_dir=str(scratch)
         )
@@ -93,18 +95,18 @@ def _told(data: HubData) -> Iterator[None]:
     try:
         from datasets.exceptions import DatasetsError
         from httpx2 import HTTPError
-        from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
     except ImportError as error:
         raise UsageError(f"fetching {data.name} from the hub needs a few more packages; type: {INSTALL}") from error
     try:
         yield
-    except GatedRepoError as error:
-        raise UsageError(
-            f"hub:{data.repo} is gated: accept its terms at {data.page}, set HF_TOKEN to a token of that account, "
-            f"then type: toleap data prepare {data.name}"
-        ) from error
     except HfHubHTTPError as error:
         code = error.response.status_code
+        if data.gated and code in (401, 403):
+            raise UsageError(
+                f"hub:{data.repo} is gated: accept its terms at {data.page}, set HF_TOKEN to a token of that "
+                f"account, then type: toleap data prepare {data.name}"
+            ) from error
         raise UsageError(
             f"hub:{data.repo}: the hub answers {code} ({type(error).__name__}); see {data.page}"
         ) from error

@@ -140,7 +140,7 @@ def _fetch(benchmark: Benchmark) -> None:
 
 def _fetch_hub(benchmark: Benchmark, staging: Path) -> None:
     data, repo = benchmark.spec.data, benchmark.source.place
-    wanted = HubData(benchmark.name, repo, data.config, data.split, data.revision)
+    wanted = HubData(benchmark.name, repo, data.config, data.split, data.revision, data.gated)
     found = find_files(wanted, staging / "datasets")
     first, *more = fetch_files(wanted, found.commit, found.paths, staging)
     file = DataFile(first, format_of(first), first.parent, tuple(more))

@@ -21,6 +21,8 @@ from toleap.errors import UsageError
 from toleap.types import Task
 
 _MAX_ID = 200
+_AGENTTOLEAP = ("jsonl", "json")
+"""The formats of its files: another one that lacks a benchmark's columns is a wrong file, even with these four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def read_tasks(
         UsageError: anything is not as ``data`` says it is; names the file and the row or column.
     """
     rows = [row for path, content in zip(file.paths, contents, strict=True) for row in _parse(file, path, content)]
-    layout = _layout(rows, data, breakdown, file.path)
+    layout = _layout(rows, data, breakdown, file)
     if layout.own:
         _check_digest(file.path, contents[0], data.sha256)
     chosen = kept(rows, data if layout.own else Data(), taken, layout.id, file.path)
@@ -111,16 +113,16 @@ def _values(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
-def _layout(rows: Sequence[Row], data: Data, breakdown: Sequence[str], path: Path) -> _Layout:
+def _layout(rows: Sequence[Row], data: Data, breakdown: Sequence[str], file: DataFile) -> _Layout:
     """Where everything is: as the benchmark says, or as in AgentToLeaP's files."""
     own, missing = _find_columns(rows, data, breakdown)
     if not missing:
         return own
     simple, absent = _find_columns(rows, Data(), ())
-    if not absent:
+    if not absent and file.format in _AGENTTOLEAP:
         return replace(simple, own=False)
     there = ", ".join(columns_of(rows)[:40])
-    raise UsageError(f"{path}: missing column {', '.join(missing)}; the columns are: {there}")
+    raise UsageError(f"{file.path}: missing column {', '.join(missing)}; the columns are: {there}")
 
 
 def _find_columns(rows: Sequence[Row], data: Data, breakdown: Sequence[str]) -> tuple[_Layout, list[str]]:
