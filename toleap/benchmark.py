@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from toleap.data.images import SUFFIXES
+from toleap.data.images import is_picture
 from toleap.data.prompt import prompt_path, render
 from toleap.data.readers import read_bytes, sha256_of
 from toleap.data.selection import Taken, read_ids
@@ -65,7 +65,7 @@ class Benchmark:
         Raises:
             UsageError: as ``tasks``.
         """
-        return any(file.path.suffix.lower() in SUFFIXES for task in self.tasks() for file in task.attachments)
+        return any(is_picture(file.path) for task in self.tasks() for file in task.attachments)
 
     @property
     def text_only(self) -> str | None:

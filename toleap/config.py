@@ -44,6 +44,8 @@ class Agent(_Section):
     dialect: Literal["native", "hermes"] = "native"
     prompt: str = "default"
     thoughts: Literal["keep", "drop"] = "keep"
+    pictures: Literal["show", "ignore"] = "show"
+    """``ignore`` plays tasks with pictures although the model is not shown them."""
     context: int = Field(default=131_072, ge=256)
     max_turns: int = Field(default=200, ge=1)
     max_tool_calls: int | None = Field(default=None, ge=1)

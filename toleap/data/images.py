@@ -27,6 +27,11 @@ _MAGIC = (
 )
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is one that a model must see, going by its name."""
+    return path.suffix.lower() in SUFFIXES
+
+
 def image_attachment(text: str, where: str, folder: Path) -> Attachment:
     """The picture of a data URI as a file in ``folder``; its type is what its bytes are, whatever the URI says.
 

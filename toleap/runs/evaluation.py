@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Player, run_attempt
+from toleap.agent.opening import opening_messages
+from toleap.data.images import is_picture
 from toleap.errors import StoreFault
 from toleap.runs.judging import Judge, Judging
 from toleap.runs.progress import Progress
@@ -66,6 +68,7 @@ class Evaluation:
     system: str
     policy: Mapping[str, Any]
     judging: Judging
+    shows_pictures: bool = False
 
     async def play(self, key: Key) -> None:
         """Play one attempt from where it stopped, score it and store both.
@@ -121,10 +124,8 @@ class Evaluation:
         self.progress.judged(verdict)
 
     def _opening(self, task: Task, benchmark: Prepared) -> tuple[Message, ...]:
-        return (
-            {"role": "system", "content": self.system},
-            {"role": "user", "content": benchmark.prompt(task)},
-        )
+        pictures = [file.path for file in task.attachments if is_picture(file.path)] if self.shows_pictures else []
+        return opening_messages(self.system, benchmark.prompt(task), pictures)
 
     def _context(self, key: Key, task: Task, benchmark: Prepared) -> CallContext:
         files = {attachment.name: str(attachment.path) for attachment in task.attachments}

@@ -94,6 +94,11 @@ class Plan:
     judges: Judges
 
     @property
+    def shows_pictures(self) -> bool:
+        """Whether the model sees the pictures that belong to a task."""
+        return self.config.agent.pictures == "show" and profile_for(self.model.profile).sees_images
+
+    @property
     def attempts(self) -> int:
         """How many attempts are planned, those that may be done already included."""
         return self.k * sum(len(item.tasks) for item in self.benchmarks)
@@ -132,10 +137,13 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     planned = tuple(_planned(item, options, request.limit, judges) for item in loaded)
     named = next((layer["model"] for layer in reversed(layers) if "model" in layer), None)
     model = choose_model(named, [item.spec.model for item in loaded], operation, log)
-    profile = profile_for(model.profile).settings()
+    profile = profile_for(model.profile)
     if "agent.context" in preset:
-        preset["agent.context"] = min(preset["agent.context"], profile["agent.context"])
-    config, operation = settings.build([profile, *layers, {"model": model.label}])
+        preset["agent.context"] = min(preset["agent.context"], profile.context)
+    config, operation = settings.build([profile.settings(), *layers, {"model": model.label}])
+    if config.agent.pictures == "show" and not profile.sees_images:
+        planned, unseen = _without_pictures(planned, model.label, skip=request.everything)
+        skipped += unseen
     return Plan(config, operation, model, planned, skipped, k, request.results, request.run, judges)
 
 
@@ -200,6 +208,26 @@ def _choose(
 
 def _load(name: str, config: settings.RunConfig, operation: settings.Operation) -> Benchmark:
     return benchmarks.load(name, trust=operation.trust, options=config.benchmark.get(name))
+
+
+def _without_pictures(
+    planned: tuple[PlannedBenchmark, ...], model: str, *, skip: bool
+) -> tuple[tuple[PlannedBenchmark, ...], tuple[Skipped, ...]]:
+    """The benchmarks that a model without sight can be measured on fairly; the others are refused, or skipped."""
+    kept: list[PlannedBenchmark] = []
+    skipped: list[Skipped] = []
+    for item in planned:
+        benchmark = item.benchmark
+        if not benchmark.needs_sight:
+            kept.append(item)
+            continue
+        reason = f"it has pictures, and {model} does not see (sees_images in profiles.toml)"
+        instead = f"toleap run {benchmark.text_only}" if benchmark.text_only else "toleap run"
+        command = f"{instead}, or --set agent.pictures=ignore"
+        if not skip:
+            raise UsageError(f"{benchmark.name}: {reason}; type {command}")
+        skipped.append(Skipped(benchmark.name, reason, command))
+    return tuple(kept), tuple(skipped)
 
 
 def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None, judges: Judges) -> PlannedBenchmark:

@@ -192,6 +192,7 @@ class _Playing:
             system=dialect.system(prompt(config.agent.prompt), schemas),
             policy={"results": config.dock.results, "page_chars": config.dock.page_chars},
             judging=self.judging,
+            shows_pictures=self.plan.shows_pictures,
         )
 
 
