@@ -227,6 +227,8 @@ def _without_pictures(
         if not skip:
             raise UsageError(f"{benchmark.name}: {reason}; type {command}")
         skipped.append(Skipped(benchmark.name, reason, command))
+    if not kept:
+        raise UsageError(f"nothing is left to run: {skipped[0].name}: {skipped[0].reason}; type {skipped[0].command}")
     return tuple(kept), tuple(skipped)
 
 
