@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from toleap.config import Operation
@@ -92,19 +93,24 @@ def _default(defaults: Sequence[str | None]) -> str:
 
 def _served(base_url: str, named: str | None, api_key: str | None) -> str:
     """The model to ask a running server for: the one named if it has it, or the only one it has."""
-    request = urllib.request.Request(f"{base_url.rstrip('/')}/models")
-    if not request.full_url.startswith(("http://", "https://")):
-        raise UsageError(f"--base-url {base_url}: write http://HOST:PORT/v1")
+    try:
+        request = urllib.request.Request(f"{base_url.rstrip('/')}/models")
+    except ValueError as error:
+        raise UsageError(f"--base-url {base_url!r}: write http://HOST:PORT/v1") from error
+    if request.type not in {"http", "https"}:
+        raise UsageError(f"--base-url {base_url!r}: write http://HOST:PORT/v1")
+    # Without the environment's proxies, as the requests of the run itself.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     if api_key:
         request.add_header("Authorization", f"Bearer {api_key}")
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with opener.open(request, timeout=20) as answer:
             listed = [str(item["id"]) for item in json.load(answer)["data"]]
     except urllib.error.HTTPError as error:
         if named and error.code in {404, 405}:
             return named
         raise UsageError(f"{request.full_url}: HTTP {error.code}; check --base-url and the API key") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"no ChatCompletions server answers at {request.full_url}: {error}") from error
     if named is None and len(listed) == 1:
         return listed[0]
