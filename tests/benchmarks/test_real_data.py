@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from toleap.benchmark import load
 from toleap.data.imports import import_data, status
 from toleap.data.manifest import data_folder
+from toleap.data.prepare import verify
 from toleap.errors import UsageError
 
 TESTDATA = os.environ.get("TOLEAP_TESTDATA")
@@ -113,29 +115,44 @@ def test_webwalkerqa_as_the_hub_nests_it(tmp_path: Path) -> None:
 
 
 def test_browsecomp_zh_workbook(tmp_path: Path) -> None:
-    """A workbook with three encrypted columns and the other scheme, as a user's own folder would describe it."""
-    folder = tmp_path / "benchmarks" / "bczh"
-    folder.mkdir(parents=True)
-    (folder / "benchmark.toml").write_text(
-        """
-language = "zh"
-[data]
-source = "xlsx:cache:browsecomp-zh-encrypted.xlsx"
-rows = 289
-decrypt = { scheme = "sha256-xor", key = "canary", columns = ["Topic", "Question", "Answer"] }
-fields = { question = "Question", answer = "Answer" }
-metadata = { topic = "Topic" }
-[report]
-breakdown = ["topic"]
-"""
-    )
-    import_data("bczh", BROWSECOMP_ZH)
-    tasks = load("bczh").tasks()
+    assert import_data("browsecomp-zh", BROWSECOMP_ZH).rows == 289
+    tasks = load("browsecomp-zh").tasks()
     assert len({task.id for task in tasks}) == 289
     assert all(is_chinese(task.question) for task in tasks)
-    assert len({task.metadata["topic"] for task in tasks}) == 11
+    assert len({task.metadata["Topic"] for task in tasks}) == 11
+    stored = b"".join(path.read_bytes() for path in data_folder("browsecomp-zh").rglob("*") if path.is_file())
+    assert BROWSECOMP_ZH.read_bytes() in stored
     truncated = tmp_path / "half.xlsx"
     truncated.write_bytes(BROWSECOMP_ZH.read_bytes()[:40_000])
     with pytest.raises(UsageError, match=r"half\.xlsx: not a whole xlsx file"):
-        import_data("bczh", truncated)
-    assert len(load("bczh").tasks()) == 289
+        import_data("browsecomp-zh", truncated)
+    assert len(load("browsecomp-zh").tasks()) == 289
+
+
+def test_browsecomp_zh_as_the_hub_has_it(tmp_path: Path) -> None:
+    """The same rows as parquet give the same tasks and the same revision."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    from toleap.data.readers import parse
+
+    import_data("browsecomp-zh", BROWSECOMP_ZH)
+    workbook = load("browsecomp-zh")
+    rows = [dict(row.cells) for row in parse(BROWSECOMP_ZH.read_bytes(), "xlsx", "f")]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "test.parquet")
+    import_data("browsecomp-zh", tmp_path / "test.parquet")
+    assert load("browsecomp-zh").tasks() == workbook.tasks()
+    assert load("browsecomp-zh").revision == workbook.revision
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("xbench", XBENCH), ("webwalkerqa", WEBWALKER), ("browsecomp-zh", BROWSECOMP_ZH)]
+)
+def test_prompts_hide_the_real_answers(name: str, path: Path) -> None:
+    """With every gold answer replaced, the prompts stay the same: so no answer is in them."""
+    import_data(name, path)
+    benchmark = load(name)
+    for task in benchmark.tasks():
+        assert benchmark.render_prompt(replace(task, answer="another")) == benchmark.render_prompt(task)
+        assert repr(task.answer) not in repr(task) or task.answer in task.question
+    assert verify([name])[0].ok

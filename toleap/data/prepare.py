@@ -76,12 +76,17 @@ def prepare(name: str, *, again: bool = False, trust: bool = False) -> Prepared:
 def verify(names: Iterable[str] | None = None, *, trust: bool = False) -> list[Verified]:
     """Read the data again and check it whole: digests, rows, columns, every encrypted cell, attachments.
 
-    Without names, every benchmark that is ready.
+    Without names, every benchmark that is ready or cannot even be looked at.
     """
-    if names is None:
-        loaded = (load(name, trust=trust) for name in find_all("benchmarks"))
-        names = [benchmark.name for benchmark in loaded if benchmark.ready()]
-    return [_verify(name, trust=trust) for name in names]
+    chosen = [name for name in find_all("benchmarks") if _is_due(name, trust=trust)] if names is None else names
+    return [_verify(name, trust=trust) for name in chosen]
+
+
+def _is_due(name: str, *, trust: bool) -> bool:
+    try:
+        return load(name, trust=trust).ready().ready
+    except UsageError:
+        return True
 
 
 def _verify(name: str, *, trust: bool) -> Verified:
