@@ -15,11 +15,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 @dataclass
 class FakeHub:
-    """Repositories by ``owner/name``: files by path. ``gated`` ones want the token ``hf_good``."""
+    """Repositories by ``owner/name``: files by path. ``gated`` ones want the token ``hf_good``.
+
+    With ``any_commit`` every commit that is asked for is there, and all have the same files.
+    """
 
     repos: Mapping[str, Mapping[str, bytes]]
     commit: str = "c" * 40
     gated: frozenset[str] = frozenset()
+    any_commit: bool = False
     url: str = ""
     asked: list[str] = field(default_factory=list)
 
@@ -73,14 +77,17 @@ class _Handler(BaseHTTPRequestHandler):
         if repo in self.served.gated and open_ and self.headers.get("Authorization") != "Bearer hf_good":
             code = 403 if self.headers.get("Authorization") else 401
             return self._send(code, b"{}", body, {"X-Error-Code": "GatedRepo"})
-        if len(rest) > 1 and rest[1] not in ("main", self.served.commit):
+        self.commit = (
+            rest[1] if self.served.any_commit and len(rest) > 1 and len(rest[1]) == 40 else self.served.commit
+        )
+        if len(rest) > 1 and rest[1] not in ("main", self.commit):
             return self._send(404, b"{}", body, {"X-Error-Code": "RevisionNotFound"})
         return self._api(repo, files, rest, sent, body) if api else self._file(files, "/".join(rest[2:]), body)
 
     def _api(self, repo: str, files: Mapping[str, bytes], rest: list[str], sent: bytes, body: bool) -> None:
         match rest[:1]:
             case [] | ["revision"]:
-                info = {"id": repo, "sha": self.served.commit, "siblings": [{"rfilename": name} for name in files]}
+                info = {"id": repo, "sha": self.commit, "siblings": [{"rfilename": name} for name in files]}
                 self._json({**info, "private": False, "gated": False, "tags": [], "downloads": 0}, body)
             case ["auth-check"]:
                 self._json({}, body)
@@ -97,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in files:
             return self._send(404, b"", body, {"X-Error-Code": "EntryNotFound"})
         content = files[path]
-        headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": self.served.commit, "Accept-Ranges": "bytes"}
+        headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": self.commit, "Accept-Ranges": "bytes"}
         return self._send(200, content, body, headers)
 
     def _json(self, value: Any, body: bool) -> None:

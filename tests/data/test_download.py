@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ import pytest
 from tests.data.conftest import Make
 from toleap.benchmark import load
 from toleap.data.download import download
+from toleap.data.imports import import_data
 from toleap.data.manifest import data_folder
 from toleap.data.prepare import prepare, verify
 from toleap.errors import UsageError
@@ -23,6 +25,8 @@ SHA256 = hashlib.sha256(CSV).hexdigest()
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
+    listed = [{"task_id": f"t{n}", "Question": "q?", "answer": "GOLD"} for n in range(2)]
+
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *args: object) -> None:
             pass
@@ -31,11 +35,12 @@ def site() -> Iterator[str]:
             if self.path == "/gone.csv":
                 self.send_error(404)
                 return
+            content = json.dumps(listed).encode() if self.path == "/dev.json" else CSV
             self.send_response(200)
             short = self.path == "/short.csv"
-            self.send_header("Content-Length", str(len(CSV) + 10 * short))
+            self.send_header("Content-Length", str(len(content) + 10 * short))
             self.end_headers()
-            self.wfile.write(CSV)
+            self.wfile.write(content)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -102,3 +107,28 @@ def test_a_url_needs_a_digest(make: Make) -> None:
     make("web", '[data]\nsource = "csv:https://example.invalid/x.csv"\n')
     with pytest.raises(UsageError, match=r"benchmark.toml: data.sha256: a source with a URL needs the digest"):
         load("web")
+
+
+def test_a_list_of_ids_from_a_file_with_answers(site: str, make: Make, tmp_path: Path) -> None:
+    """Of the file only the ids reach the disk, and only if they are the published ones."""
+    make("whole", '[data]\nsource = "jsonl:cache:whole.jsonl"\n')
+    rows = [{"task_id": f"t{n}", "Question": f"q{n}?", "Final answer": "GOLD"} for n in range(4)]
+    path = tmp_path / "whole.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    import_data("whole", path)
+    digest = hashlib.sha256(b"t0\nt1").hexdigest()
+    part = '[data]\nbase = "whole"\nrows = 2\n[data.select]\nurl = "{}"\nsha256 = "{}"\n'
+    make("part", part.format(f"{site}/dev.json", digest))
+    assert load("part").ready().command == "toleap data prepare part"
+    assert (prepare("part").rows, prepare("part").fetched) == (2, False)
+    assert [task.id for task in load("part").tasks()] == ["t0", "t1"]
+    stored = [path for path in data_folder("part").rglob("*") if path.is_file()]
+    assert [path.name for path in stored] == ["ids.json"]
+    assert "GOLD" not in stored[0].read_text()
+    make("part", part.format(f"{site}/dev.json", "0" * 64))
+    with pytest.raises(UsageError, match=r"dev.json: 2 ids whose sha256 is .*, expected 000000000000…"):
+        prepare("part", again=True)
+    make("part", part.format("http://127.0.0.1:1/dev.json", digest))
+    with pytest.raises(UsageError, match=r"then type: toleap data import part IDS.json"):
+        prepare("part", again=True)
+    assert prepare("part").rows == 2

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ for name, environment in json.loads(sys.argv[1]):
 """
 
 
-def run(hub: FakeHub, folder: Path, *steps: tuple[str, dict[str, str]], **more: str) -> list[object]:
+def run(hub: FakeHub, folder: Path, *steps: tuple[str, dict[str, str]], **more: str) -> list[Any]:
     """What ``prepare`` gave for each benchmark, with these variables set; every line of output is one result."""
     environment = {
         **os.environ,
