@@ -65,7 +65,10 @@ def test_nothing_is_here(three: Path) -> None:
         state = load(name).ready()
         assert not state
         assert "takes its tasks from another: the data of whole is not here" in state.missing
-        assert "https://huggingface.co/datasets/own/whole, set HF_TOKEN, toleap data prepare whole" in state.command
+        assert state.command == (
+            "accept the terms at https://huggingface.co/datasets/own/whole, set HF_TOKEN, "
+            f"toleap data prepare {name} (or toleap data import whole PATH)"
+        )
         (shown,) = status([name])
         assert (shown.ready, shown.terms) == (False, "https://huggingface.co/datasets/own/whole")
 

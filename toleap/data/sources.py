@@ -109,9 +109,7 @@ class Source:
             return self._shared_ready(self.parent)
         if self.fetched:
             missing = f"the data of {name} is not here ({self.described()})"
-            first = f"accept the terms at {self.terms}, set HF_TOKEN, " if self.terms else ""
-            by_hand = f"(or toleap data import {name} PATH)"
-            return Readiness(False, missing, f"{first}toleap data prepare {name} {by_hand}")
+            return Readiness(False, missing, self._to_fetch(self))
         if self.importable:
             missing = f"the data of {name} is not here ({self.kind}:{self.place})"
             return Readiness(False, missing, f"toleap data import {name} PATH")
@@ -158,12 +156,16 @@ class Source:
         built = generated.built_folder(self.folder, self.place, self.options)
         return Readiness(True, where=str(built) if built.is_dir() else f"{self.place}, made on first use")
 
+    def _to_fetch(self, owner: Source) -> str:
+        """What to type where the data of ``owner`` (this one or its base) can be fetched, or imported."""
+        first = f"accept the terms at {owner.terms}, set HF_TOKEN, " if owner.terms else ""
+        return f"{first}toleap data prepare {self.folder.name} (or toleap data import {owner.folder.name} PATH)"
+
     def _shared_ready(self, parent: Source) -> Readiness:
         state = parent.ready()
         if not state:
-            return Readiness(
-                False, f"{self.folder.name} takes its tasks from another: {state.missing}", state.command
-            )
+            missing = f"{self.folder.name} takes its tasks from another: {state.missing}"
+            return Readiness(False, missing, self._to_fetch(parent) if parent.fetched else state.command)
         if self.data.select is None or self.ids_file.is_file():
             return state
         verb = "prepare" if self.data.select.url else "import"
