@@ -13,7 +13,7 @@ from typing import Any
 from toleap.data.images import is_picture
 from toleap.data.prompt import prompt_path, render
 from toleap.data.readers import read_bytes, sha256_of
-from toleap.data.selection import Taken, read_ids
+from toleap.data.selection import EVERYTHING, Taken, read_ids
 from toleap.data.sources import Located, Readiness, Source, resolve_options, source_of
 from toleap.data.spec import FILE, Data, Score, Spec, read_spec
 from toleap.data.tasks import read_tasks
@@ -160,7 +160,7 @@ class Benchmark:
     def _taken(self, located: Located) -> Taken:
         parent, select = self.source.parent, self.spec.data.select
         if not located.shared or parent is None:
-            return Taken()
+            return EVERYTHING
         ids = read_ids(located.ids, select, ()) if located.ids and select else None
         return Taken(parent.data.rows, ids)
 

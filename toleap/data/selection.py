@@ -26,6 +26,9 @@ class Taken:
     ids: frozenset[str] | None = None
 
 
+EVERYTHING = Taken()
+
+
 def kept(rows: Sequence[Row], data: Data, taken: Taken, id_column: str | None, path: Path) -> list[Row]:
     """The rows with the values of ``data.where`` and the ids that are taken, in the file's order.
 

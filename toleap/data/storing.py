@@ -47,9 +47,7 @@ def intact(name: str, manifest: Manifest) -> bool:
     return len(stored) == manifest.attachments and manifest.folder == _PREFIX + _digest_of(parts, stored)
 
 
-def _store(
-    name: str, parts: Mapping[str, bytes], files: Mapping[str, Path], rows: int, source: str
-) -> Manifest:  # fmt: skip
+def _store(name: str, parts: Mapping[str, bytes], files: Mapping[str, Path], rows: int, source: str) -> Manifest:
     digests = {part: hashlib.sha256(content).hexdigest() for part, content in parts.items()}
     first, *more = parts
     manifest = Manifest(

@@ -14,7 +14,7 @@ from toleap.data.decrypt import decrypt
 from toleap.data.images import image_attachment
 from toleap.data.manifest import images_folder
 from toleap.data.readers import parse
-from toleap.data.selection import Taken, kept
+from toleap.data.selection import EVERYTHING, Taken, kept
 from toleap.data.spec import Columns, Data, Decrypt
 from toleap.data.table import Row, as_label, as_text, cell, columns_of, has, is_one_line
 from toleap.errors import UsageError
@@ -61,7 +61,7 @@ def read_tasks(
     contents: Sequence[bytes],
     data: Data,
     breakdown: Sequence[str],
-    taken: Taken = Taken(),  # noqa: B008
+    taken: Taken = EVERYTHING,
 ) -> tuple[Task, ...]:
     """Every task of a data file, in its order. AgentToLeaP's JSONL is taken for any benchmark.
 
