@@ -182,7 +182,13 @@ def compare(**options: Any) -> None:
 
 @app.group()
 def data() -> None:
-    """Bring in the data of benchmarks that cannot be shipped, and see what is ready."""
+    """Bring in the data of benchmarks that cannot be shipped, and see what is ready.
+
+    \b
+    Examples:
+      toleap data status
+      toleap data import xbench DeepSearch-2505.csv
+    """
 
 
 _TRUST = click.option("--trust", is_flag=True, help="Let Python in benchmark folders that are not shipped run.")
@@ -267,7 +273,12 @@ def status(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
 
 @app.group()
 def new() -> None:
-    """Make a folder of your own to start from."""
+    """Make a folder of your own to start from.
+
+    \b
+    Example:
+      toleap new benchmark rivers
+    """
 
 
 @new.command("benchmark")
