@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import io
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any, Self
 import pytest
 
 from toleap.agent.loop import request_id
+from toleap.cli import main
 from toleap.dock.sandbox import find_sandbox_environment
 from toleap.dock.sandbox.probing import probe
 from toleap.errors import Fault, UsageError
@@ -105,6 +107,23 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def here(self, *arguments: str | Path) -> Done:
+        """Run the program's entry point in this process: quicker where it only answers. Every exception escapes."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            patch.chdir(self.folder)
+            for name in set(os.environ) - set(self.environment()):
+                patch.delenv(name)
+            for name, value in self.environment().items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", [str(PROGRAM), *map(str, arguments)])
+            code = 0
+            try:
+                main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return Done(code, out.getvalue(), err.getvalue())
 
     def __call__(self, *arguments: str | Path) -> Done:
         """Run the program to its end."""

@@ -6,8 +6,10 @@ import csv
 import json
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import openpyxl
 import pytest
 
@@ -24,6 +26,7 @@ from tests.cli.program import (
     tree,
     wait_until,
 )
+from toleap.cli import app
 
 ORACLE = ("run", "atoll", "--model", "scripted:oracle")
 TURNS = '[{"role": "assistant", "content": "Answer: 1"}]'
@@ -32,7 +35,7 @@ TURNS = '[{"role": "assistant", "content": "Answer: 1"}]'
 def refused(program: Program, *arguments: str | Path) -> str:
     """The one line that a command is refused with, after checking that it wrote nothing at all."""
     before = tree(program.folder), tree(program.home)
-    done = program(*arguments)
+    done = program.here(*arguments)
     assert (tree(program.folder), tree(program.home)) == before, done.said
     assert not (program.folder / "results").exists()
     return line_of(done)
@@ -90,6 +93,22 @@ def line_of(done: Done) -> str:
 def test_a_mistake_in_the_command(program: Program, arguments: tuple[str, ...], parts: list[str]) -> None:
     line = refused(program, *arguments)
     assert [part for part in parts if part not in line] == [], line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("frobnicate",), "No such command"),
+        (("run", "atol"), "did you mean atoll?"),
+        (("run", "atoll", "--model", "scripted:orakel"), "'orakel'"),
+        ((*ORACLE, "--set", 'dock.tools=["fetch"]'), "fetch_url"),
+        (("serve", "--scripted", "orakel", "--port", "0"), "'orakel'"),
+    ],
+)
+def test_a_process_of_its_own_says_the_same_line(program: Program, arguments: tuple[str, ...], part: str) -> None:
+    line = line_of(program(*arguments))
+    assert part in line
+    assert line == refused(program, *arguments)
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -233,7 +252,7 @@ def turns(program: Program) -> Path:
 
 def play(program: Program, *more: str) -> Done:
     command = ("run", "atoll", "--model", "scripted:turns:turns.json", "--limit", "1", "--k", "1", "--json", *NO_CODE)
-    return program(*command, *more)
+    return program.here(*command, *more)
 
 
 def test_a_run_is_not_continued_with_other_settings(program: Program, turns: Path) -> None:
@@ -260,29 +279,20 @@ def kept(results: Path) -> set[str]:
     return {name for name in tree(results) if not name.endswith(("-wal", "-shm"))}
 
 
-def test_a_policy_whose_file_changed_is_another_run(program: Program, turns: Path) -> None:
-    first = play(program, "--run", "mine")
-    assert first.code == 0, first.said
-    write(turns, TURNS.replace("1", "2"))
-    assert "model.digest" in line_of(play(program, "--run", "mine"))
+def commands(group: click.Group, path: str) -> Iterator[str]:
+    """A group and every command below it, as they are typed."""
+    yield path
+    for name, command in group.commands.items():
+        typed = f"{path} {name}".strip()
+        yield from commands(command, typed) if isinstance(command, click.Group) else [typed]
 
 
-COMMANDS = ("", "run", "serve", "table", "list", "data", "data import", "data status", "setup", "compare")
-
-
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", list(commands(app, "")))
 def test_every_command_has_help_with_an_example(program: Program, command: str) -> None:
-    done = program(*command.split(), "--help")
+    done = program.here(*command.split(), "--help")
     assert (done.code, done.err) == (0, "")
     assert "Usage: toleap" in done.out
-    assert command == "data" or f"toleap {command}" in done.out.split("Example")[1]
-
-
-def test_every_command_is_in_the_list_above(program: Program) -> None:
-    from toleap.cli import app, data
-
-    assert {name for name in COMMANDS if name and " " not in name} == set(app.commands)
-    assert {name.split()[1] for name in COMMANDS if " " in name} == set(data.commands)
+    assert f"toleap {command}" in done.out.partition("Example")[2]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +300,7 @@ def test_every_command_is_in_the_list_above(program: Program) -> None:
     [("list", "benchmarks"), ("list", "tools"), ("list", "models"), ("data", "status"), ("data", "status", "atoll")],
 )
 def test_json_is_one_document_on_stdout(program: Program, command: tuple[str, ...]) -> None:
-    done = program(*command, "--json")
+    done = program.here(*command, "--json")
     assert done.code == 0 and done.err == "", done.said
     assert isinstance(done.json, list) and done.json
 

@@ -91,7 +91,7 @@ def test_more_attempts_or_tasks_add_to_a_run_and_only_the_new_ones_are_played(pr
 
 def test_one_attempt_at_a_time_and_many_at_once_give_the_same_table(program: Program) -> None:
     need_sandbox()
-    command = ("run", "atoll", "--model", "scripted:oracle", "--limit", "6", "--k", "2", "--json")
+    command = ("run", "atoll", "--model", "scripted:oracle", "--limit", "3", "--k", "2", "--json")
     one = program(*command, "--max-in-flight", "1", "--results", "one")
     many = program(*command, "--max-in-flight", "64", "--results", "many")
     assert (one.code, many.code) == (0, 0), one.said
@@ -115,7 +115,7 @@ def test_progress_goes_to_stderr_and_the_table_to_stdout(program: Program) -> No
                    'dock.tools=["search"]')  # fmt: skip
     assert done.code == 0, done.said
     assert "2/2 done" in done.err and "2/2 done" not in done.out
-    assert "scripted:guesser" in done.out and "2 = 2 + 0 + 0" in done.out
+    assert "scripted:guesser" in done.out and "unscored" in done.out
 
 
 def test_a_closed_pipe_ends_the_program_quietly(program: Program) -> None:

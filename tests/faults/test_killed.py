@@ -32,7 +32,7 @@ SLOW = ("--latency-ms", "25")
 
 def uninterrupted(program: Program, command: Sequence[str]) -> Done:
     (program.folder / "whole").mkdir()
-    done = Program(program.folder / "whole", program.home)(*command)
+    done = Program(program.folder / "whole", program.home).here(*command)
     assert done.code == 0, done.said
     return done
 
@@ -54,7 +54,7 @@ def test_killed_again_and_again_a_run_ends_with_the_same_table_and_repeats_no_du
             "--json",
         )
         durable: dict[str, int] = {}
-        for asked in (1, 25, 60, 90):
+        for asked in (1, 40, 80):
             process = program.start(*command)
             with stopped_at_exit(process):
                 wait_until(lambda count=asked: server.asked(count), f"{asked} requests")
