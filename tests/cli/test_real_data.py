@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import uuid
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from tests.cli.program import (
     copied,
     database_in,
     finished,
+    marked,
     query,
     row_of,
     stopped_at_exit,
@@ -104,13 +104,3 @@ def need_model() -> None:
     """Skip where the model server's environment or the built-in model is not here yet."""
     if server_python() is None or not (cache.folder("models") / "smollm2-135m").is_dir():
         pytest.skip("the model server's environment or the built-in model is not here: make setup, toleap run atoll")
-
-
-def marked(mark: str) -> list[int]:
-    """Every living process that inherited the mark in its environment."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in entry.read_bytes():
-                found.append(int(entry.parent.name))
-    return found

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from tests.cli.program import (
     NO_CODE,
@@ -20,6 +23,7 @@ from tests.cli.program import (
     finished,
     gone,
     killed,
+    marked,
     need_sandbox,
     query,
     row_of,
@@ -167,21 +171,23 @@ def test_interrupted_twice_the_program_is_gone_at_once_and_its_server_too(progra
     assert query(database_in(program.folder), "PRAGMA integrity_check") == [("ok",)]
 
 
-def test_interrupted_while_the_model_server_starts(program: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_interrupted_while_the_model_server_starts(program: Program, tmp_path: Path, processes: int) -> None:
     turns = tmp_path / "turns.json"
     turns.write_text('[{"role": "assistant", "content": "Answer: 1"}]')
-    process = program.start(
+    mark = uuid.uuid4().hex
+    marked_program = Program(program.folder, program.home, {"TOLEAP_TEST_MARK": mark})
+    process = marked_program.start(
         "run", "atoll", "--model", f"scripted:turns:{turns}", "--limit", "1", "--k", "1", *NO_CODE
     )
     with stopped_at_exit(process):
         while "to run now" not in process.stderr.readline():
             assert process.poll() is None
-        wait_until(lambda: family(process.pid), "the server's process")
-        children = family(process.pid)
+        wait_until(lambda: len(marked(mark)) >= processes, "so many processes")
         process.send_signal(signal.SIGINT)
         done = finished(process)
     assert done.code in {0, 1} and "Traceback" not in done.err
-    wait_until(lambda: not [pid for pid in children if not gone(pid)], "the end of its server")
+    wait_until(lambda: not marked(mark), "the end of its server")
 
 
 def test_interrupted_while_the_reference_plays_the_model_is_not_asked_at_all(program: Program) -> None:

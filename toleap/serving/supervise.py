@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.25
 
 def main(grace: float, command: list[str]) -> int:
     """Run the command until it ends or its starter is gone; returns its exit status, shell style."""
-    starter = os.getppid()
+    starter, us = os.getppid(), os.getpid()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asked = _Flag()
@@ -36,7 +36,7 @@ def main(grace: float, command: list[str]) -> int:
             command,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_us,  # noqa: PLW1509
+            preexec_fn=lambda: _die_with(us),  # noqa: PLW1509
         )
     except OSError as error:
         sys.stderr.write(f"cannot start {command[0]}: {error.strerror}\n")
@@ -103,8 +103,11 @@ def _children() -> list[int]:
     return found
 
 
-def _die_with_us() -> None:
+def _die_with(supervisor: int) -> None:
+    """Runs in the server's process before its program: it ends with the supervisor, even one that is gone already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        os._exit(1)
 
 
 def _prctl(option: int, value: int) -> None:
