@@ -63,7 +63,9 @@ def list_(what: str, as_json: bool) -> None:
 @click.option("--limit", type=int, help="Only the first N tasks of each benchmark.")
 @click.option("--judge-model", help="Who judges answers that no rule can score; without one they stay unscored.")
 @click.option("--judge-url", help="The judge's ChatCompletions server, e.g. https://api.openai.com/v1.")
-@click.option("--web", help="Where search and pages come from: corpus:PATH (JSONL of url, title, text).")
+@click.option(
+    "--web", help="Where search and pages come from: corpus:PATH (JSONL of url, title, text); a benchmark's own win."
+)
 @click.option("--max-in-flight", type=int, help="Attempts running at once.  [default: 64]")
 @click.option("--preset", help="Settings of a published system: agentcpm.")
 @click.option("--config", type=click.Path(path_type=Path), help="A TOML file of settings.")

@@ -124,7 +124,9 @@ def test_all_with_pages_takes_what_has_none_of_its_own() -> None:
     layer = {**SCRIPTED, "benchmark.atoll.tasks": 6, "web": "corpus:pages.jsonl"}
     made = make_plan(Request(everything=True, layer=layer), lambda _line: None)
     assert {"bare", "paged"} <= {item.benchmark.name for item in made.benchmarks}
-    assert {item.corpus for item in made.benchmarks} == {str(Path.cwd() / "pages.jsonl")}
+    corpora = {item.benchmark.name: item.corpus for item in made.benchmarks}
+    assert corpora["bare"] == str(Path.cwd() / "pages.jsonl")
+    assert corpora["atoll"] != corpora["bare"], "its tasks can be answered from its own pages only"
 
 
 def test_names_and_all_exclude_each_other_and_one_is_needed() -> None:

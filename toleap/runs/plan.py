@@ -155,7 +155,7 @@ def with_model(request: Request, model: str, benchmark: str) -> Request:
 
 def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Everything run-wide that can change a score, flat: what the fingerprint is made of."""
-    flat = plan.config.flat()
+    flat = plan.config.scoring()
     # Which pages a corpus holds counts, in each benchmark's revision; where the file lies does not.
     flat["web"] = None if plan.config.web is None else plan.config.web.partition(":")[0]
     system = dialect_for(plan.config.agent.dialect).system(prompt(plan.config.agent.prompt), tool_schemas)
@@ -246,11 +246,17 @@ def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None, jud
 
 
 def _corpus(item: Benchmark, web: str | None) -> Path:
-    if web is None:
-        own = item.corpus
-        if own is None:
-            raise UsageError(f"{item.name} has no pages of its own and no web source is configured: {_WEB_CHOICES}")
+    """The pages of a benchmark: its own, since its tasks can be answered from no others, else the web source's."""
+    given = None if web is None else _web_corpus(web)
+    own = item.corpus
+    if own is not None:
         return own
+    if given is None:
+        raise UsageError(f"{item.name} has no pages of its own and no web source is configured: {_WEB_CHOICES}")
+    return given
+
+
+def _web_corpus(web: str) -> Path:
     kind, colon, place = web.partition(":")
     if kind != "corpus" or not colon or not place:
         raise UsageError(f"--web {web!r}: not a web source; choose {_WEB_CHOICES}")
