@@ -71,9 +71,7 @@ class AbsentJudge:
     fingerprint: str
 
     def score(self, task: Task, answer: str | None, response: str) -> Verdict:  # noqa: ARG002 - protocol
-        """Unscored; only an attempt without any answer is wrong, since that needs no judge."""
-        if answer is None or not answer.strip():
-            return Verdict("wrong", NO_ANSWER, self.fingerprint)
+        """Unscored, also without an answer: a row of which only the empty answers counted would say nothing."""
         return Verdict("unscored", NO_JUDGE, self.fingerprint, extracted=answer)
 
 
