@@ -102,7 +102,7 @@ def _served(base_url: str, named: str | None, api_key: str | None) -> str:
     # Without the environment's proxies, as the requests of the run itself.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     if api_key:
-        request.add_header("Authorization", f"Bearer {api_key}")
+        request.add_unredirected_header("Authorization", f"Bearer {api_key}")  # for this host only
     try:
         with opener.open(request, timeout=20) as answer:
             listed = [str(item["id"]) for item in json.load(answer)["data"]]
