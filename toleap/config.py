@@ -47,6 +47,14 @@ class Agent(_Section):
     pictures: Literal["show", "ignore"] = "show"
     """``ignore`` plays tasks with pictures although the model is not shown them."""
     context: int = Field(default=131_072, ge=256)
+    policy: Literal["keep", "keep-n", "discard", "summarise"] = "keep"
+    """What of the history is sent again; all of it is stored."""
+    policy_at: float = Field(default=0.8, gt=0, lt=1)
+    """The part of the context from which on ``discard`` and ``summarise`` act."""
+    keep_results: int = Field(default=5, ge=0)
+    """How many of the newest tool results ``keep-n`` sends."""
+    keep_step: int = Field(default=1, ge=1)
+    """``keep-n`` blanks so many results together: more spare the server's prefix cache."""
     max_turns: int = Field(default=200, ge=1)
     max_tool_calls: int | None = Field(default=None, ge=1)
     max_total_tokens: int | None = Field(default=None, ge=1)
@@ -65,6 +73,26 @@ class Tools(_Section):
     deadline: float = Field(default=120.0, gt=0)
 
 
+class Reader(_Section):
+    """The auxiliary model. Without ``base_url`` the ``models`` are asked on the run's own server."""
+
+    models: tuple[str, ...] = ()
+    """Tried in this order; one may stand there twice."""
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    context: int = Field(default=32_768, ge=1_024)
+    max_tokens: int = Field(default=4_096, ge=1)
+    temperature: float = Field(default=0.7, ge=0, le=5)
+
+
+_POLICY_SETTINGS: Mapping[str, frozenset[str]] = {
+    "keep-n": frozenset({"agent.policy", "agent.keep_results", "agent.keep_step"}),
+    "discard": frozenset({"agent.policy", "agent.policy_at"}),
+    "summarise": frozenset({"agent.policy", "agent.policy_at"}),
+}
+"""The settings that count under each history policy; under ``keep`` none does."""
+
+
 class RunConfig(_Section):
     """All scoring settings of a run. ``web`` None means: each benchmark's own corpus, or refuse."""
 
@@ -73,11 +101,25 @@ class RunConfig(_Section):
     sampling: Sampling = Sampling()
     agent: Agent = Agent()
     dock: Tools = Tools()
+    reader: Reader = Reader()
     benchmark: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
+    @property
+    def needs_auxiliary(self) -> bool:
+        """Whether a second model writes summaries."""
+        return self.agent.policy == "summarise"
+
     def flat(self) -> dict[str, Any]:
-        """Every scoring setting under its dotted key, sorted: what a fingerprint is made of."""
+        """Every setting of the run under its dotted key, sorted."""
         return dict(sorted(_flatten(self.model_dump(mode="json")).items()))
+
+    def scoring(self) -> dict[str, Any]:
+        """``flat`` without what cannot change a score: where the reader is, and settings of what is switched off."""
+        idle = {"reader.base_url", "reader.api_key_env"}.union(*_POLICY_SETTINGS.values())
+        idle -= _POLICY_SETTINGS.get(self.agent.policy, frozenset())
+        if not self.needs_auxiliary:
+            idle |= {f"reader.{name}" for name in Reader.model_fields}
+        return {key: value for key, value in self.flat().items() if key not in idle}
 
 
 class Operation(_Section):

@@ -111,6 +111,20 @@ class Usage:
     cached: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SubCall:
+    """Work beside a turn's own model call: history cut short or a page read, mostly by an auxiliary model."""
+
+    kind: Literal["discard", "summary", "read", "extract"]
+    model: str = ""
+    """The auxiliary model; empty where none was asked."""
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    ok: bool = True
+    text: str = ""
+    """What came of it; of a ``discard`` and a ``summary`` the message that stands for the turns left out."""
+
+
 class Ending(StrEnum):
     """How an attempt ended, by the model's doing or by a limit. An infrastructure fault is no ending: owed."""
 
@@ -145,6 +159,7 @@ class Turn:
     seconds: float = 0.0
     limit: Ending | None = None
     """The limit after which this turn is the one forced answer."""
+    subcalls: tuple[SubCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from toleap.agent import policies
 from toleap.chat.client import serialise
-from toleap.types import Message, Turn
+from toleap.config import Agent
+from toleap.types import Message, SubCall, Turn
 
 _TOKENS_PER_BYTE = 0.4
 """Before a server has counted anything: high for English, about right for Chinese in UTF-8."""
+_SAVED_PER_BYTE = 0.2
+"""What a byte that is not sent any more saves: low, so that a prompt is rather thought too long than too short."""
 _BYTES_PER_PICTURE = 4_000
 """What a picture counts for before a server has counted it: about 1,600 tokens, whatever its size in base64."""
 _BLANK = "[left out: the context is full]"
 
 
 class Conversation:
-    """Opening messages and turns; ``fragments`` are the bytes of every message in order."""
+    """Opening messages and turns; ``fragments`` are the bytes of every message in order.
 
-    def __init__(self, opening: Sequence[Message], turns: Sequence[Turn] = ()) -> None:
+    All of it is stored; what is sent of it is for the policy of ``agent`` to say (by default everything).
+    ``made`` below are the sub-calls that the next turn has made already: they can cut the history short.
+    """
+
+    def __init__(self, opening: Sequence[Message], turns: Sequence[Turn] = (), *, agent: Agent | None = None) -> None:
         self.opening = tuple(opening)
         self.turns: list[Turn] = []
         self.fragments: list[bytes] = [serialise(message) for message in opening]
+        self._agent = agent or Agent()
+        self._sends_all = self._agent.policy == "keep"
+        self._fragment_of = dict(zip(map(id, self.opening), self.fragments, strict=True))
         self._bytes = sum(_size(*both) for both in zip(opening, self.fragments, strict=True))
+        self._opening_bytes = self._bytes
+        self._uncounted = sum(map(len, self.fragments)) - self._bytes
         self._counted_bytes = 0
         self._counted_tokens = 0
         for turn in turns:
@@ -29,36 +42,59 @@ class Conversation:
 
     def add(self, turn: Turn) -> None:
         """Append a turn's messages."""
-        before = self._bytes
+        before = self._bytes if self._sends_all else self._sent_bytes(turn.subcalls)
         for message in turn.messages:
             self.fragments.append(serialise(message))
             self._bytes += len(self.fragments[-1])
+            if not self._sends_all:
+                self._fragment_of[id(message)] = self.fragments[-1]
         if turn.usage.prompt:
             said = len(self.fragments[-len(turn.messages)]) if turn.messages else 0
             self._counted_tokens = turn.usage.prompt + turn.usage.completion
             self._counted_bytes = before + said
         self.turns.append(turn)
 
-    def prompt_tokens(self) -> int:
+    def sent(self, made: Sequence[SubCall] = ()) -> list[bytes]:
+        """The fragments of the next request."""
+        if self._sends_all:
+            return self.fragments
+        messages = policies.sent(self._agent, self.opening, self.turns, made)
+        # Messages that are sent as they were are the same objects, which live as long as this conversation.
+        return [self._fragment_of.get(id(message)) or serialise(message) for message in messages]
+
+    def prompt_tokens(self, made: Sequence[SubCall] = ()) -> int:
         """The size of the next prompt: what the server counted last, plus an estimate for what is new since."""
         rate = _TOKENS_PER_BYTE
         if self._counted_bytes:
             rate = max(self._counted_tokens / self._counted_bytes, 0.25)
-        return self._counted_tokens + int((self._bytes - self._counted_bytes) * rate)
+        if self._sends_all:
+            return self._counted_tokens + int((self._bytes - self._counted_bytes) * rate)
+        return self._shortened_tokens(made, rate)
 
     def without_results(self, tokens: int) -> list[bytes]:
-        """The fragments with the newest results blanked until about ``tokens`` tokens are saved."""
-        fragments = list(self.fragments)
-        saved, place = 0.0, len(fragments)
-        for turn in reversed(self.turns):
-            place -= len(turn.messages)
-            for offset in range(len(turn.messages) - 1, 0, -1):
-                if saved >= tokens:
-                    return fragments
-                blank = serialise({**turn.messages[offset], "content": _BLANK})
-                saved += max(len(fragments[place + offset]) - len(blank), 0) * 0.25
-                fragments[place + offset] = blank
+        """The fragments to send, with the newest results blanked until about ``tokens`` tokens are saved."""
+        messages = policies.sent(self._agent, self.opening, self.turns)
+        fragments = list(self.sent())
+        saved = 0.0
+        for place in policies.results(messages, self.turns[policies.first_sent(self._agent, self.turns) :]):
+            if saved >= tokens:
+                return fragments
+            blank = serialise({**messages[place], "content": _BLANK})
+            saved += max(len(fragments[place]) - len(blank), 0) * 0.25
+            fragments[place] = blank
         return fragments
+
+    def _shortened_tokens(self, made: Sequence[SubCall], rate: float) -> int:
+        """The size of a prompt that may be shorter than the last one."""
+        if self.turns and any(map(policies.is_cut, made)):
+            # What is left is the opening, which the server counted with the tools in the first turn, and a note.
+            note = self._sent_bytes(made) - self._opening_bytes
+            return self.turns[0].usage.prompt + int(note * _TOKENS_PER_BYTE)
+        new = self._sent_bytes(made) - self._counted_bytes
+        return max(self._counted_tokens + int(new * (rate if new > 0 else _SAVED_PER_BYTE)), 0)
+
+    def _sent_bytes(self, made: Sequence[SubCall]) -> int:
+        return sum(map(len, self.sent(made))) - self._uncounted
 
 
 def _size(message: Message, fragment: bytes) -> int:

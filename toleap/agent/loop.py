@@ -13,14 +13,29 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from toleap.agent import policies
+from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.limits import limit_reached
+from toleap.agent.shortening import NotShortened, shorten
 from toleap.chat.answer import extract_answer
 from toleap.chat.client import Chat, Reply, serialise
 from toleap.chat.dialects import Dialect
 from toleap.config import Agent, Sampling
 from toleap.errors import ContextOverflow, Fault
-from toleap.types import CallContext, Ending, ErrorClass, Key, Message, ToolCall, ToolResult, Trajectory, Turn, Usage
+from toleap.types import (
+    CallContext,
+    Ending,
+    ErrorClass,
+    Key,
+    Message,
+    SubCall,
+    ToolCall,
+    ToolResult,
+    Trajectory,
+    Turn,
+    Usage,
+)
 
 Save = Callable[[Key, Turn], Awaitable[None]]
 _MOST_CALLS = 32
@@ -44,6 +59,7 @@ class Player:
     agent: Agent
     tools: bytes | None
     forced_prompt: str
+    auxiliary: Auxiliary | None = None
 
 
 async def run_attempt(
@@ -58,26 +74,25 @@ async def run_attempt(
         if talk.turns and (talk.turns[-1].limit or not talk.turns[-1].results):
             return _finished(key, talk)
         limit = limit_reached(player.agent, talk.turns)
+        tried: tuple[SubCall, ...] = ()
         try:
             if limit is None:
                 turn = await _turn(key, talk, player, dock, context)
-        except ContextOverflow:
+        except ContextOverflow as full:
             limit = Ending.CONTEXT_LIMIT
+            tried = full.calls if isinstance(full, NotShortened) else ()
         if limit is not None:
             if not player.agent.forced_answer:
                 return Trajectory(key, talk.opening, tuple(talk.turns), limit, None)
-            turn = await _forced_turn(key, talk, player, limit)
+            turn = await _forced_turn(key, talk, player, limit, tried)
         await save(key, turn)
         talk.add(turn)
 
 
 async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, context: CallContext) -> Turn:
     started = time.perf_counter()
-    room = player.agent.context - talk.prompt_tokens()
-    if room < _LEAST_ROOM:
-        raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
     index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
-    reply = await _ask(key, index, seed, talk.fragments, player, room)
+    reply, subcalls = await _reply(key, index, seed, talk, player)
     reading = player.dialect.read(reply.message, keep_thoughts=player.agent.thoughts == "keep", turn=index)
     results = await _run_calls(reading.calls, dock, context)
     answers = [player.dialect.hand_back(call, result) for call, result in zip(reading.calls, results, strict=True)]
@@ -92,10 +107,36 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
         finish_reason=reply.finish_reason,
         seed=seed,
         seconds=time.perf_counter() - started,
+        subcalls=subcalls,
     )
 
 
-async def _forced_turn(key: Key, talk: Conversation, player: Player, limit: Ending) -> Turn:
+async def _reply(
+    key: Key, index: int, seed: int, talk: Conversation, player: Player
+) -> tuple[Reply, tuple[SubCall, ...]]:
+    """The model's reply to the history, which is cut short before where the policy says so."""
+    short = policies.due(player.agent, talk.turns, talk.prompt_tokens())
+    while True:
+        made: tuple[SubCall, ...] = ()
+        if short:
+            identity = f"{request_id(key, index)}-summary"
+            made = await shorten(
+                player.agent, talk.opening, talk.turns, player.auxiliary, seed=seed, request_id=identity
+            )
+        try:
+            room = player.agent.context - talk.prompt_tokens(made)
+            if room < _LEAST_ROOM:
+                raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
+            return await _ask(key, index, seed, talk.sent(made), player, room), made
+        except ContextOverflow:
+            if short or not policies.can_cut(player.agent, talk.turns):
+                raise
+            short = True
+
+
+async def _forced_turn(
+    key: Key, talk: Conversation, player: Player, limit: Ending, tried: tuple[SubCall, ...]
+) -> Turn:
     """One last call without tools. Where the context is full, the newest results make room for it."""
     started = time.perf_counter()
     request: Message = {"role": "user", "content": player.forced_prompt}
@@ -120,6 +161,7 @@ async def _forced_turn(key: Key, talk: Conversation, player: Player, limit: Endi
         seed=seed,
         seconds=time.perf_counter() - started,
         limit=limit,
+        subcalls=tried,
     )
 
 

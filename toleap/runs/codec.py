@@ -10,7 +10,7 @@ import orjson
 import zstandard
 
 from toleap.errors import StoreFault
-from toleap.types import Ending, ErrorClass, Message, ToolCall, ToolResult, Turn, Usage
+from toleap.types import Ending, ErrorClass, Message, SubCall, ToolCall, ToolResult, Turn, Usage
 
 _local = threading.local()
 _LARGEST = 256 * 2**20
@@ -64,6 +64,9 @@ def unpack_turn(blob: bytes) -> Turn:
                 "results": tuple(_result(result) for result in raw["results"]),
                 "usage": Usage(**raw["usage"]),
                 "limit": None if raw["limit"] is None else Ending(raw["limit"]),
+                "subcalls": tuple(SubCall(**{**call, "usage": Usage(**call["usage"])}) for call in raw["subcalls"])
+                if "subcalls" in raw
+                else (),
             }
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -96,9 +96,9 @@ class Evaluation:
             before = None
         if before is None or before[0] != tuple(opening):
             await self.store.begin(key, opening)
-            return Conversation(opening)
+            return Conversation(opening, agent=self.player.agent)
         await self._rebuild(before[1], context)
-        return Conversation(*before)
+        return Conversation(*before, agent=self.player.agent)
 
     async def _rebuild(self, turns: Sequence[Turn], context: CallContext) -> None:
         """Make the calls to stateful tools again, so that an interpreter's variables are what the model expects."""

@@ -144,6 +144,8 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     if config.agent.pictures == "show" and not profile.sees_images:
         planned, unseen = _without_pictures(planned, model.label, skip=request.everything)
         skipped += unseen
+    if config.needs_auxiliary and not config.reader.models:
+        raise UsageError("an auxiliary model is needed and none is named: --set 'reader.models=[\"NAME\"]'")
     return Plan(config, operation, model, planned, skipped, k, request.results, request.run, judges)
 
 
@@ -163,6 +165,8 @@ def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str,
     profile = profile_for(plan.model.profile)
     served = [profile.tool_call_parser, profile.reasoning_parser, *profile.serve] if plan.model.source else []
     shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
+    if plan.config.agent.policy == "summarise":
+        texts["prompt.summary"] = prompt("summary")
     return {
         **flat,
         "model.digest": plan.model.digest,

@@ -16,6 +16,7 @@ import tomli_w
 from rich.console import Console
 
 import toleap
+from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.agent.prompts import prompt
 from toleap.chat.client import Chat
@@ -35,6 +36,9 @@ from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
 from toleap.types import Key, RunResult
 
+
+_AUXILIARY_PATIENCE = 30.0
+"""Seconds for which one auxiliary model is waited for; then the next one is asked."""
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -130,8 +134,12 @@ class _Playing:
         self.judging.told = progress.judged
         with catching() as interrupts:
             try:
-                async with self._endpoint() as (base_url, closed), self._chat(base_url) as chat:
-                    evaluation = self._evaluation(chat, progress)
+                async with (
+                    self._endpoint() as (base_url, closed),
+                    self._chat(base_url) as chat,
+                    self._auxiliary(base_url) as auxiliary,
+                ):
+                    evaluation = self._evaluation(chat, auxiliary, progress)
                     scheduler = Scheduler(
                         evaluation.play, self._note_fault, progress, operation.max_in_flight, operation.fault_limit
                     )
@@ -176,12 +184,36 @@ class _Playing:
             patience=operation.patience,
         )
 
-    def _evaluation(self, chat: Chat, progress: Progress) -> Evaluation:
+    @contextlib.asynccontextmanager
+    async def _auxiliary(self, base_url: str) -> AsyncIterator[Auxiliary | None]:
+        """The models that help the one under test; None where no setting needs one."""
+        config, operation = self.plan.config, self.plan.operation
+        reader = config.reader
+        if not config.needs_auxiliary:
+            yield None
+            return
+        variable = reader.api_key_env if reader.base_url else operation.api_key_env
+        key = os.environ.get(variable) if reader.base_url or self.plan.model.base_url else None
+        async with contextlib.AsyncExitStack() as stack:
+            chats = [
+                await stack.enter_async_context(
+                    Chat(
+                        reader.base_url or base_url,
+                        name,
+                        api_key=key,
+                        call_seconds=operation.call_seconds,
+                        patience=min(operation.patience, _AUXILIARY_PATIENCE),
+                    )
+                )
+                for name in reader.models
+            ]
+            yield Auxiliary(chats, reader, asyncio.Semaphore(operation.max_in_flight))
+
+    def _evaluation(self, chat: Chat, auxiliary: Auxiliary | None, progress: Progress) -> Evaluation:
         config, schemas = self.plan.config, self.dock.schemas()
         dialect = dialect_for(config.agent.dialect)
-        player = Player(
-            chat, dialect, config.sampling, config.agent, dialect.request_tools(schemas), prompt("forced")
-        )
+        tools = dialect.request_tools(schemas)
+        player = Player(chat, dialect, config.sampling, config.agent, tools, prompt("forced"), auxiliary)
         return Evaluation(
             run=self.name,
             benchmarks=self.prepared,
