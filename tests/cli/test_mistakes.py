@@ -233,8 +233,8 @@ def test_a_results_folder_that_cannot_be_used_is_refused(program: Program) -> No
 
 
 def test_a_run_that_another_process_is_writing_is_refused_and_goes_on(program: Program, tmp_path: Path) -> None:
-    with Server(tmp_path / "asked", options=("--latency-ms", "400")) as server:
-        command = ("run", "atoll", "--base-url", server.url, "--limit", "2", "--k", "1", "--json", *NO_CODE)
+    with Server(tmp_path / "asked", options=("--latency-ms", "4000")) as server:  # longer than any start takes
+        command = ("run", "atoll", "--base-url", server.url, "--limit", "1", "--k", "1", "--json", *NO_CODE)
         first = program.start(*command)
         with stopped_at_exit(first):
             wait_until(lambda: server.asked(1), "the first request")
