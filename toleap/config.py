@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toleap.errors import UsageError
 
+DialectName = Literal["native", "hermes", "agentcpm", "mirothinker", "deepseek"]
+"""How a model is shown tools and calls them."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +44,7 @@ class Sampling(_Section):
 class Agent(_Section):
     """The loop: dialect, prompt and limits. A limit of None is off."""
 
-    dialect: Literal["native", "hermes"] = "native"
+    dialect: DialectName = "native"
     prompt: str = "default"
     thoughts: Literal["keep", "drop"] = "keep"
     pictures: Literal["show", "ignore"] = "show"
@@ -74,12 +77,21 @@ class Tools(_Section):
 
 
 class Reader(_Section):
-    """The auxiliary model. Without ``base_url`` the ``models`` are asked on the run's own server."""
+    """Who reads long pages for the model, and writes summaries of its history.
 
+    Without ``base_url`` the ``models`` are asked on the run's own server. Lengths ending in ``chars`` and
+    ``skip_below`` are in characters, the others in tokens.
+    """
+
+    mode: Literal["none", "extract", "model"] = "none"
+    """``none`` cuts pages at ``dock.page_chars``; ``extract`` gives the passages that fit; ``model`` asks a model."""
     models: tuple[str, ...] = ()
     """Tried in this order; one may stand there twice."""
     base_url: str | None = None
     api_key_env: str = "OPENAI_API_KEY"
+    skip_below: int = Field(default=6_000, ge=0)
+    page_chars: int = Field(default=200_000, ge=100)
+    extract_chars: int = Field(default=8_000, ge=400)
     context: int = Field(default=32_768, ge=1_024)
     max_tokens: int = Field(default=4_096, ge=1)
     temperature: float = Field(default=0.7, ge=0, le=5)
@@ -106,8 +118,8 @@ class RunConfig(_Section):
 
     @property
     def needs_auxiliary(self) -> bool:
-        """Whether a second model writes summaries."""
-        return self.agent.policy == "summarise"
+        """Whether a second model reads pages or writes summaries."""
+        return self.reader.mode == "model" or self.agent.policy == "summarise"
 
     def flat(self) -> dict[str, Any]:
         """Every setting of the run under its dotted key, sorted."""
@@ -117,7 +129,7 @@ class RunConfig(_Section):
         """``flat`` without what cannot change a score: where the reader is, and settings of what is switched off."""
         idle = {"reader.base_url", "reader.api_key_env"}.union(*_POLICY_SETTINGS.values())
         idle -= _POLICY_SETTINGS.get(self.agent.policy, frozenset())
-        if not self.needs_auxiliary:
+        if self.reader.mode == "none" and not self.needs_auxiliary:
             idle |= {f"reader.{name}" for name in Reader.model_fields}
         return {key: value for key, value in self.flat().items() if key not in idle}
 

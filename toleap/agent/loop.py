@@ -17,7 +17,8 @@ from toleap.agent import policies
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.limits import limit_reached
-from toleap.agent.shortening import NotShortened, shorten
+from toleap.agent.reading import PageReader, read_results
+from toleap.agent.shortening import NotShortened, shorten, text_of
 from toleap.chat.answer import extract_answer
 from toleap.chat.client import Chat, Reply, serialise
 from toleap.chat.dialects import Dialect
@@ -60,6 +61,7 @@ class Player:
     tools: bytes | None
     forced_prompt: str
     auxiliary: Auxiliary | None = None
+    reader: PageReader | None = None
 
 
 async def run_attempt(
@@ -95,6 +97,12 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
     reply, subcalls = await _reply(key, index, seed, talk, player)
     reading = player.dialect.read(reply.message, keep_thoughts=player.agent.thoughts == "keep", turn=index)
     results = await _run_calls(reading.calls, dock, context)
+    if player.reader is not None:
+        question, name = text_of(talk.opening[-1]), request_id(key, index)
+        results, read = await read_results(
+            player.reader, reading.calls, results, question=question, seed=seed, name=name
+        )
+        subcalls += read
     answers = [player.dialect.hand_back(call, result) for call, result in zip(reading.calls, results, strict=True)]
     answers.sort(key=lambda message: message["role"] == "user")  # servers want tool messages right after the calls
     return Turn(

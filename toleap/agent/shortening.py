@@ -66,7 +66,7 @@ def summary_prompt(opening: Sequence[Message], history: Sequence[Message], most_
 
     Long messages are cut, the more so the less room there is; at last the middle of the history is left out.
     """
-    question = _clipped(_text(opening[-1]), 8_000) if opening else ""
+    question = _clipped(text_of(opening[-1]), 8_000) if opening else ""
     head = f"{prompt('summary')}\n\nThe question:\n{question}\n\nThe notes:\n"
     room = max(most_bytes - len(head.encode()), 0)
     notes = b""
@@ -82,14 +82,15 @@ def summary_prompt(opening: Sequence[Message], history: Sequence[Message], most_
 def _noted(message: Message, characters: int) -> str:
     calls = [_called(call) for call in message.get("tool_calls") or ()]
     name = "AGENT" if message["role"] == "assistant" else "ANSWER"
-    return "\n".join([f"{name}: {_clipped(_text(message), characters)}", *(_clipped(c, characters) for c in calls)])
+    return "\n".join([f"{name}: {_clipped(text_of(message), characters)}", *(_clipped(c, characters) for c in calls)])
 
 
 def _called(call: Mapping[str, Mapping[str, str]]) -> str:
     return f"CALL: {call['function']['name']} {call['function']['arguments']}"
 
 
-def _text(message: Message) -> str:
+def text_of(message: Message) -> str:
+    """A message's text, without its pictures."""
     content = message.get("content")
     if isinstance(content, list):
         return "\n".join(part["text"] for part in content if part["type"] == "text")

@@ -167,6 +167,10 @@ def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str,
     shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
     if plan.config.agent.policy == "summarise":
         texts["prompt.summary"] = prompt("summary")
+    if plan.config.reader.mode == "model":
+        texts["prompt.read"] = prompt("read")
+    if plan.config.agent.policy == "summarise":
+        texts["prompt.summary"] = prompt("summary")
     return {
         **flat,
         "model.digest": plan.model.digest,

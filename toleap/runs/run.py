@@ -25,6 +25,7 @@ from toleap.config import differing, fingerprint
 from toleap.data.cache import writing
 from toleap.dock.dock import Dock
 from toleap.errors import ServerFault, UsageError
+from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.evaluation import Evaluation, Prepared, score_missing
 from toleap.runs.interrupts import INTERRUPTED, catching
 from toleap.runs.judging import Judging
@@ -36,9 +37,6 @@ from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
 from toleap.types import Key, RunResult
 
-
-_AUXILIARY_PATIENCE = 30.0
-"""Seconds for which one auxiliary model is waited for; then the next one is asked."""
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -137,7 +135,7 @@ class _Playing:
                 async with (
                     self._endpoint() as (base_url, closed),
                     self._chat(base_url) as chat,
-                    self._auxiliary(base_url) as auxiliary,
+                    connected(self.plan, base_url) as auxiliary,
                 ):
                     evaluation = self._evaluation(chat, auxiliary, progress)
                     scheduler = Scheduler(
@@ -184,36 +182,13 @@ class _Playing:
             patience=operation.patience,
         )
 
-    @contextlib.asynccontextmanager
-    async def _auxiliary(self, base_url: str) -> AsyncIterator[Auxiliary | None]:
-        """The models that help the one under test; None where no setting needs one."""
-        config, operation = self.plan.config, self.plan.operation
-        reader = config.reader
-        if not config.needs_auxiliary:
-            yield None
-            return
-        variable = reader.api_key_env if reader.base_url else operation.api_key_env
-        key = os.environ.get(variable) if reader.base_url or self.plan.model.base_url else None
-        async with contextlib.AsyncExitStack() as stack:
-            chats = [
-                await stack.enter_async_context(
-                    Chat(
-                        reader.base_url or base_url,
-                        name,
-                        api_key=key,
-                        call_seconds=operation.call_seconds,
-                        patience=min(operation.patience, _AUXILIARY_PATIENCE),
-                    )
-                )
-                for name in reader.models
-            ]
-            yield Auxiliary(chats, reader, asyncio.Semaphore(operation.max_in_flight))
-
     def _evaluation(self, chat: Chat, auxiliary: Auxiliary | None, progress: Progress) -> Evaluation:
         config, schemas = self.plan.config, self.dock.schemas()
         dialect = dialect_for(config.agent.dialect)
         tools = dialect.request_tools(schemas)
-        player = Player(chat, dialect, config.sampling, config.agent, tools, prompt("forced"), auxiliary)
+        reader = page_reader(config, schemas, auxiliary)
+        player = Player(chat, dialect, config.sampling, config.agent, tools, prompt("forced"), auxiliary, reader)
+        page_chars = config.dock.page_chars if reader is None else config.reader.page_chars
         return Evaluation(
             run=self.name,
             benchmarks=self.prepared,
@@ -222,7 +197,7 @@ class _Playing:
             store=self.store,
             progress=progress,
             system=dialect.system(prompt(config.agent.prompt), schemas),
-            policy={"results": config.dock.results, "page_chars": config.dock.page_chars},
+            policy={"results": config.dock.results, "page_chars": page_chars},
             judging=self.judging,
             shows_pictures=self.plan.shows_pictures,
         )

@@ -1,0 +1,56 @@
+"""The models beside the one under test, for one run: connected as its settings say, and what they read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from toleap.agent.auxiliary import Auxiliary
+from toleap.agent.reading import PageReader
+from toleap.chat.client import Chat
+from toleap.config import RunConfig
+from toleap.dock.dock import TOOL_NAMES
+from toleap.runs.plan import Plan
+
+_PATIENCE = 30.0
+"""Seconds for which one auxiliary model is waited for; then the next one is asked."""
+
+
+@contextlib.asynccontextmanager
+async def connected(plan: Plan, base_url: str) -> AsyncIterator[Auxiliary | None]:
+    """The auxiliary models of a run whose own server is at ``base_url``; None where no setting needs them."""
+    reader, operation = plan.config.reader, plan.operation
+    if not plan.config.needs_auxiliary:
+        yield None
+        return
+    variable = reader.api_key_env if reader.base_url else operation.api_key_env
+    key = os.environ.get(variable) if reader.base_url or plan.model.base_url else None
+    patience = min(operation.patience, _PATIENCE)
+    async with contextlib.AsyncExitStack() as stack:
+        chats = [
+            Chat(
+                reader.base_url or base_url, name, api_key=key, call_seconds=operation.call_seconds, patience=patience
+            )
+            for name in reader.models
+        ]
+        for chat in chats:
+            await stack.enter_async_context(chat)
+        yield Auxiliary(chats, reader, asyncio.Semaphore(operation.max_in_flight))
+
+
+def page_reader(
+    config: RunConfig, schemas: Sequence[Mapping[str, Any]], auxiliary: Auxiliary | None
+) -> PageReader | None:
+    """What reads the pages of a run whose tools have these schemas; None where pages are only cut."""
+    if config.reader.mode == "none":
+        return None
+    functions = [schema["function"] for schema in schemas]
+    names = {item["name"] for item in functions if "purpose" in item["parameters"].get("properties", {})}
+
+    def reads(name: str) -> bool:
+        return name in names or TOOL_NAMES.get(name) in names
+
+    return PageReader(config.reader, reads, config.dock.page_chars, auxiliary)
