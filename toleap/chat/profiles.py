@@ -6,10 +6,11 @@ import functools
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from toleap.config import DialectName
 from toleap.errors import UsageError
 
 _SHIPPED = Path(__file__).resolve().parent / "profiles.toml"
@@ -22,7 +23,7 @@ class Profile(BaseModel):
 
     name: str
     aliases: tuple[str, ...] = ()
-    dialect: Literal["native", "hermes"] = "native"
+    dialect: DialectName = "native"
     tool_call_parser: str = "hermes"
     reasoning_parser: str = ""
     context: int = Field(default=32_768, ge=256)
