@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +62,8 @@ class Player:
     forced_prompt: str
     auxiliary: Auxiliary | None = None
     reader: PageReader | None = None
+    names: Collection[str] = ()
+    """The names that calls may have: only such calls are mended where they are almost readable."""
 
 
 async def run_attempt(
@@ -95,7 +97,8 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
     started = time.perf_counter()
     index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
     reply, subcalls = await _reply(key, index, seed, talk, player)
-    reading = player.dialect.read(reply.message, keep_thoughts=player.agent.thoughts == "keep", turn=index)
+    keep, cut = player.agent.thoughts == "keep", reply.finish_reason == "length"
+    reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names, cut=cut)
     results = await _run_calls(reading.calls, dock, context)
     if player.reader is not None:
         question, name = text_of(talk.opening[-1]), request_id(key, index)

@@ -23,7 +23,7 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import differing, fingerprint
 from toleap.data.cache import writing
-from toleap.dock.dock import Dock
+from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.errors import ServerFault, UsageError
 from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.evaluation import Evaluation, Prepared, score_missing
@@ -187,7 +187,8 @@ class _Playing:
         dialect = dialect_for(config.agent.dialect)
         tools = dialect.request_tools(schemas)
         reader = page_reader(config, schemas, auxiliary)
-        player = Player(chat, dialect, config.sampling, config.agent, tools, prompt("forced"), auxiliary, reader)
+        forced, names = prompt("forced"), _callable(schemas)
+        player = Player(chat, dialect, config.sampling, config.agent, tools, forced, auxiliary, reader, names)
         page_chars = config.dock.page_chars if reader is None else config.reader.page_chars
         return Evaluation(
             run=self.name,
@@ -216,6 +217,12 @@ async def _watching(closed: Callable[[], Awaitable[ServerFault]] | None, schedul
     finally:
         if task is not None:
             task.cancel()
+
+
+def _callable(schemas: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """The names that a call may have: the tools' own and those of other tool sets."""
+    own = {schema["function"]["name"] for schema in schemas}
+    return frozenset(own | {name for name, ours in TOOL_NAMES.items() if ours in own})
 
 
 def _prepared(item: PlannedBenchmark) -> Prepared:
