@@ -20,15 +20,18 @@ _PIECE = re.compile(r"[^\n]*\n|[^\n]+")
 def extract(text: str, purpose: str, question: str, most: int) -> str:
     """At most ``most`` characters of ``text``: whole passages in their order, gaps marked with ``[...]``.
 
+    A text that is no longer comes back whole.
     Passages are ranked by BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75, the page being the collection);
-    words of the purpose count twice. Where no passage has any of the words, the page's beginning is returned.
+    words of the purpose count twice. What room is left goes to passages without any of the words, from the top.
     """
+    if len(text) <= most:
+        return text
     passages = _passages(text)
     scores = _scores(passages, purpose, question)
-    ranked = sorted((n for n, score in enumerate(scores) if score > 0), key=lambda n: (-scores[n], n))
+    ranked = sorted(range(len(passages)), key=lambda n: (-scores[n], n))
     chosen: list[int] = []
     left = most
-    for n in ranked or range(len(passages)):
+    for n in ranked:
         cost = len(passages[n]) + len(_GAP)
         if cost <= left:
             chosen.append(n)

@@ -161,6 +161,8 @@ async def _page(reader: PageReader, page: str, aim: Aim) -> _Read:
     if reader.settings.mode == "model" and reader.auxiliary is not None:
         text, made = await _read_by_model(reader, reader.auxiliary, body, aim)
     else:
+        if len(body) <= reader.settings.extract_chars:
+            return page, ()
         text, made = await _extracted(body, aim, reader.settings.extract_chars)
     return f"{heading}{text}", made
 
