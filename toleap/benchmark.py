@@ -59,6 +59,11 @@ class Benchmark:
         return self.spec.report.breakdown
 
     @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that its table shows beside the average."""
+        return self.spec.report.measures
+
+    @property
     def needs_sight(self) -> bool:
         """Whether some task comes with a picture, so that a model without sight cannot be measured fairly.
 
@@ -115,7 +120,7 @@ class Benchmark:
         rest = [
             self.prompt,
             self.language,
-            self.score.model_dump(exclude_none=True),
+            self.score.headline,
             dict(self.options),
             corpus and sha256_of(corpus),
         ]

@@ -200,6 +200,9 @@ class AttemptRow:
     ending: Ending | None = None
     forced: bool = False
     verdict: Verdict | None = None
+    """Its ``raw`` is there only where one of the benchmark's measures is made of it."""
+    second: Verdict | None = None
+    """A verdict beside the headline's, by another scorer, where the benchmark has one."""
     quarantined: bool = False
     fault: str | None = None
     """The last infrastructure failure, where the attempt is owed because of one."""
@@ -229,6 +232,12 @@ class BenchmarkResult:
     """Fingerprint of the data, the prompt and the scorer's settings."""
     judged_by: str = ""
     """Which judge gave the verdicts and with whose prompt; empty where a rule did."""
+    judge_official: bool = False
+    """Whether that judge's prompt, model and sampling are the owner's."""
+    second_by: str = ""
+    """Which judge gave the second verdicts; empty where there are none."""
+    measures: tuple[str, ...] = ()
+    """Names of the measures to show beside the average."""
 
 
 @dataclass(frozen=True, slots=True)

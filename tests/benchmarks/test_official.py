@@ -207,7 +207,7 @@ def test_how_it_is_scored(name: str) -> None:
     benchmark = load(name)
     rubrics = {"seal-0": "sealqa", "xbench-2510": "xbench", "hle-text": "hle", "browsecomp-zh": "browsecomp_zh"}
     if name.startswith("gaia"):
-        assert (benchmark.score.by, benchmark.score.rubric) == ("gaia", None)
+        assert (benchmark.score.by, benchmark.score.also, benchmark.score.rubric) == ("gaia", "judge", "general")
     else:
         assert (benchmark.score.by, benchmark.score.rubric) == ("judge", rubrics.get(name, name))
         assert rubric_called(benchmark.score.rubric or "").path.is_file()

@@ -6,9 +6,10 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from toleap.errors import UsageError
 
@@ -108,12 +109,30 @@ class Score(_Section):
     by: Text = "gaia"
     judge_sees: Literal["answer", "response"] = "answer"
     rubric: Text | None = None
+    also: Literal["judge"] | None = None
+    """Who gives a second verdict beside a rule's, where a judge is configured; the headline stays the rule's."""
+
+    @model_validator(mode="after")
+    def _second_is_another(self) -> Self:
+        if self.by == self.also:
+            raise PydanticCustomError("also", "also names whom by names already: leave it out")
+        return self
+
+    @property
+    def headline(self) -> dict[str, str]:
+        """The settings that can change the headline's verdicts."""
+        unset = {"also": None, "rubric": None, "judge_sees": "answer"} if self.also else {}
+        return self.model_copy(update=unset).model_dump(exclude_none=True)
 
 
 class Report(_Section):
-    """The columns that the table is broken down by: names from ``[data.metadata]`` or columns of the data."""
+    """What a table says beside the average."""
 
     breakdown: tuple[Text, ...] = ()
+    """The columns that it is broken down by: names from ``[data.metadata]`` or columns of the data, two with ``*``
+    between them crossed."""
+    measures: tuple[Text, ...] = ()
+    """Measures made of the verdicts: names from ``toleap.scoring.measures.MEASURES``."""
 
 
 class Spec(_Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from toleap.report.rows import outcome
+from toleap.report.rows import outcome, second_outcome
 from toleap.report.values import Missing, Note, NoteKind
 from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult
 
@@ -14,6 +14,7 @@ REASONS = 5
 _REASON_CHARS = 160
 RUN_AGAIN = "run the same command again"
 JUDGE = "the answers are kept; the same command scores them once a judge is configured"
+SECOND = "toleap score RUN --judge-model NAME --judge-url URL"
 RETRY = "remove the cause and add --retry-quarantined to the same command, or count them as wrong: --missing wrong"
 
 
@@ -37,6 +38,7 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
     if part.judged_by:
         judged = sum(attempt.verdict is not None for attempt in rows)
         notes.append(Note("judge", part.name, run.name, f"judged by {part.judged_by}", judged))
+    notes += _seconds(run, part)
     if late:
         text = "ended at the wall-clock limit, which depends on the machine"
         notes.append(Note("time_limit", part.name, run.name, text, late))
@@ -44,6 +46,24 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         text = "missing results count as wrong in the headline, as --missing wrong asks"
         notes.append(Note("missing", part.name, run.name, text, len(owed) + len(unscored)))
     return [*notes, *_uneven(run, part, rows)]
+
+
+def _seconds(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
+    """Who gave the second verdicts, and why some ended attempts have none."""
+    if not part.second_by:
+        return
+    ended = [attempt for attempt in part.rows if attempt.ending is not None]
+    given = sum(second_outcome(attempt) is not None for attempt in ended)
+    yield Note(
+        "second", part.name, run.name, f"second verdicts by {part.second_by}; the headline is the rule's", given
+    )
+    missing = (
+        "not judged yet" if attempt.second is None else attempt.second.reason
+        for attempt in ended
+        if second_outcome(attempt) is None
+    )
+    for reason, count in _reasons(missing).items():
+        yield Note("second", part.name, run.name, f"without a second verdict: {reason}", count, SECOND)
 
 
 def _reasons(texts: Iterable[str]) -> Counter[str]:

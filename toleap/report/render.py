@@ -46,8 +46,8 @@ def to_rich(table: Table, published: Sequence[Published] = ()) -> RenderableType
     for benchmark, title, rows in table.sections():
         heading = f"{title} ({benchmark})" if title and title != benchmark else benchmark
         parts.append(Text(text.clean(heading), style="bold"))
-        shown = [_scores(rows), *_rates(rows), _behaviour(rows)]
-        shown += _published_rich([row for row in published if row.benchmark == benchmark])
+        shown = [_scores(rows), *_rates(rows), *_measures(rows), _behaviour(rows)]
+        shown += _published_rich([row for row in published if row.benchmark == benchmark], rows)
         parts += [Padding(part, (0, 0, 1, 0), expand=False) for part in shown]
     parts += [Text(f"• {text.clean(text.note(note), 600)}") for note in table.notes]
     if not table.rows:
@@ -60,8 +60,8 @@ def to_markdown(table: Table, published: Sequence[Published] = ()) -> str:
     lines: list[str] = []
     for benchmark, title, rows in table.sections():
         lines += [f"## {text.markdown(title or benchmark)} ({text.markdown(benchmark)})", ""]
-        lines += [*_scores_markdown(rows), "", *_behaviour_markdown(rows), ""]
-        lines += _published_markdown([row for row in published if row.benchmark == benchmark])
+        lines += [*_scores_markdown(rows), "", *_measures_markdown(rows), *_behaviour_markdown(rows), ""]
+        lines += _published_markdown([row for row in published if row.benchmark == benchmark], rows)
     lines += [f"- {text.markdown(text.note(note), 600)}" for note in table.notes]
     return "\n".join(lines or ["no results"]).rstrip() + "\n"
 
@@ -73,16 +73,17 @@ def to_json(table: Table) -> str:
 
 
 def _scores(rows: Sequence[Row]) -> RichTable:
-    rates = _ks(rows) if len(_ks(rows)) <= _FEW_RATES else []
+    rates = _ks(rows) if _fit(rows) else []
     several = len({row.k for row in rows}) > 1
-    grid = _grid(
-        "model", [*(["k"] if several else []), "tasks", _average_title(rows), *(f"pass@{k}" for k in rates), *_COUNTS]
-    )
+    second = _second_title(rows)
+    averages = [_average_title(rows), *second]
+    grid = _grid("model", [*(["k"] if several else []), "tasks", *averages, *(f"pass@{k}" for k in rates), *_COUNTS])
     for row, label in _labelled(rows):
         if row.group is None:
             label.append("".join(f"\n{flag}" for flag in text.flags(row)), style="italic yellow")
         cells = [str(row.k)] if several else []
-        cells += [text.tasks(row), "\n".join(text.average_lines(row)), *_rate_cells(row, rates)]
+        cells += [text.tasks(row), "\n".join(text.average_lines(row))]
+        cells += [*("\n".join(text.second_lines(row)) for _ in second), *_rate_cells(row, rates)]
         cells += [str(getattr(row.counts, name)) for name in _COUNTS]
         grid.add_row(label, *map(Text, cells))
     return grid
@@ -91,7 +92,7 @@ def _scores(rows: Sequence[Row]) -> RichTable:
 def _rates(rows: Sequence[Row]) -> Iterable[RenderableType]:
     """The pass@k columns by themselves, where they are too many for the main table."""
     ks = _ks(rows)
-    if len(ks) > _FEW_RATES:
+    if not _fit(rows):
         grid = _grid("model", [f"pass@{k}" for k in ks])
         for row, label in _labelled(rows):
             grid.add_row(label, *map(Text, _rate_cells(row, ks)))
@@ -104,6 +105,21 @@ def _behaviour(rows: Sequence[Row]) -> RichTable:
     for row, label in _labelled(rows):
         grid.add_row(label, *(Text(cell(row)) for cell in _BEHAVIOUR.values()))
     return grid
+
+
+def _measures(rows: Sequence[Row]) -> Iterable[RenderableType]:
+    """The measures beside the average, a line for each, where the benchmark has any."""
+    if any(row.measures for row in rows):
+        grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        grid.add_column("model", overflow="fold", min_width=16)
+        grid.add_column("measure")
+        grid.add_column("%", justify="right", no_wrap=True)
+        grid.add_column("verdicts", overflow="fold")
+        for row, label in _labelled(rows):
+            for figure in row.measures:
+                cells = (figure.title, text.percent(figure.value), text.rests_on(figure))
+                grid.add_row(label, *(Text(text.clean(cell)) for cell in cells))
+        yield grid
 
 
 def _grid(first: str, columns: Iterable[str]) -> RichTable:
@@ -138,13 +154,27 @@ def _average_title(rows: Sequence[Row]) -> str:
     return f"avg@{ks.pop()} ± SE" if len(ks) == 1 else "avg@k ± SE"
 
 
+def _second_title(rows: Sequence[Row]) -> list[str]:
+    """The title of the second headline's column; nothing where no row has one."""
+    ks = {row.k for row in rows}
+    k = ks.pop() if len(ks) == 1 else "k"
+    return [f"avg@{k} by judge"] if any(row.second for row in rows) else []
+
+
+def _fit(rows: Sequence[Row]) -> bool:
+    """Whether the pass@k columns fit into the terminal's main table."""
+    return len(_ks(rows)) <= _FEW_RATES and not _second_title(rows)
+
+
 def _scores_markdown(rows: Sequence[Row]) -> list[str]:
     ks = _ks(rows)
-    titles = ["model", "k", "tasks", "avg@k ± SE", *(f"pass@{k}" for k in ks), _IDENTITY, "flags"]
+    second = _second_title(rows)
+    titles = ["model", "k", "tasks", "avg@k ± SE", *second, *(f"pass@{k}" for k in ks), _IDENTITY, "flags"]
     lines = []
     for row, label in _names(rows):
         average = " ".join(text.average_lines(row))
-        ours = [str(row.k), text.tasks(row), average, *_rate_cells(row, ks), text.identity(row)]
+        beside = [" ".join(text.second_lines(row)) for _ in second]
+        ours = [str(row.k), text.tasks(row), average, *beside, *_rate_cells(row, ks), text.identity(row)]
         lines.append([_label_markdown(row, label), *ours, text.markdown(_flags_line(row))])
     return _markdown_table(titles, lines)
 
@@ -154,6 +184,18 @@ def _behaviour_markdown(rows: Sequence[Row]) -> list[str]:
         [_label_markdown(row, label), *(cell(row) for cell in _BEHAVIOUR.values())] for row, label in _names(rows)
     ]
     return _markdown_table(["model", *_BEHAVIOUR], lines)
+
+
+def _measures_markdown(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        [
+            _label_markdown(row, label),
+            *(text.markdown(cell) for cell in (figure.title, text.percent(figure.value), text.rests_on(figure))),
+        ]
+        for row, label in _names(rows)
+        for figure in row.measures
+    ]
+    return [*_markdown_table(["model", "measure", "%", "verdicts"], lines), ""] if lines else []
 
 
 def _flags_line(row: Row) -> str:
@@ -173,18 +215,28 @@ def _markdown_table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> li
     return [f"| {' | '.join(cells)} |" for cells in (titles, rule, *lines)]
 
 
-def _published_rich(rows: Sequence[Published]) -> list[RichTable]:
-    if not rows:
+def _published_rich(published: Sequence[Published], rows: Sequence[Row]) -> list[RenderableType]:
+    if not published:
         return []
     grid = _grid("published elsewhere", ["accuracy"])
     grid.add_column("source", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(text.clean(x)) for x in (row.model, text.percent(row.accuracy), row.source)))
-    return [grid]
+    for line in published:
+        grid.add_row(*(Text(text.clean(x)) for x in (line.model, text.percent(line.accuracy), line.source)))
+    return [grid, *(Text(f"! {text.clean(line, 600)}") for line in _unofficial(rows))]
 
 
-def _published_markdown(rows: Sequence[Published]) -> list[str]:
-    if not rows:
+def _published_markdown(published: Sequence[Published], rows: Sequence[Row]) -> list[str]:
+    if not published:
         return []
-    lines = [[text.markdown(x) for x in (row.model, text.percent(row.accuracy), row.source)] for row in rows]
-    return [*_markdown_table(["published elsewhere", "accuracy", "source"], lines), ""]
+    lines = [[text.markdown(x) for x in (line.model, text.percent(line.accuracy), line.source)] for line in published]
+    marks = [f"**!** {text.markdown(line, 600)}" for line in _unofficial(rows)]
+    separated = [part for mark in marks for part in (mark, "")]
+    return [*_markdown_table(["published elsewhere", "accuracy", "source"], lines), "", *separated]
+
+
+def _unofficial(rows: Sequence[Row]) -> Iterable[str]:
+    """A line for each row whose judge is not the owner's."""
+    for row, label in _names(rows):
+        mark = text.unofficial(row)
+        if mark is not None:
+            yield f"{label}: {mark}"

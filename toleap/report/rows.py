@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from toleap.report.values import Behaviour, Counts, Flag, Group, Missing, PassRate, Row
-from toleap.stats.estimators import Matrix, average, mean_pass_at_k, wilson
-from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult
+from toleap.report.values import Behaviour, Counts, Flag, Group, Missing, PassRate, Row, Second
+from toleap.scoring.measures import figures
+from toleap.stats.estimators import Average, Matrix, average, mean_pass_at_k, wilson
+from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult, Verdict
 
 UNKNOWN = "–"
 """The value of a breakdown column for a task that has none."""
+_Outcome = Callable[[AttemptRow], bool | None]
 _DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -25,7 +28,9 @@ def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Row
     if len({attempt.key for attempt in part.rows}) < len(part.rows):
         twice = next(key for key, n in Counter(attempt.key for attempt in part.rows).items() if n > 1)
         raise ValueError(f"attempt {twice} is planned twice")
-    rows = [_row(run, part, part.rows, None, part.tasks_total, missing)]
+    scored = [a.verdict for a in part.rows if a.verdict is not None and outcome(a) is not None]
+    whole_row = _row(run, part, part.rows, None, part.tasks_total, missing)
+    rows = [replace(whole_row, measures=figures(part.measures, scored))]
     whole = len(part.metadata) >= part.tasks_total
     for column in part.breakdown:
         values = {task: group_values(data, column) for task, data in part.metadata.items()}
@@ -38,9 +43,18 @@ def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Row
 
 def outcome(attempt: AttemptRow) -> bool | None:
     """Right, wrong, or None where the result is missing: owed, or without a verdict that counts."""
-    if attempt.ending is None or attempt.verdict is None or attempt.verdict.status == "unscored":
+    return _said(attempt, attempt.verdict)
+
+
+def second_outcome(attempt: AttemptRow) -> bool | None:
+    """The same by the second verdict."""
+    return _said(attempt, attempt.second)
+
+
+def _said(attempt: AttemptRow, verdict: Verdict | None) -> bool | None:
+    if attempt.ending is None or verdict is None or verdict.status == "unscored":
         return None
-    return attempt.verdict.status == "correct"
+    return verdict.status == "correct"
 
 
 def counts(attempts: Iterable[AttemptRow]) -> Counts:
@@ -54,11 +68,11 @@ def counts(attempts: Iterable[AttemptRow]) -> Counts:
     return Counts(planned, scored, planned - scored - owed, owed, quarantined)
 
 
-def matrix(attempts: Iterable[AttemptRow]) -> dict[str, list[bool | None]]:
+def matrix(attempts: Iterable[AttemptRow], by: _Outcome = outcome) -> dict[str, list[bool | None]]:
     """Task id → its planned attempts' outcomes."""
     found: dict[str, list[bool | None]] = {}
     for attempt in attempts:
-        found.setdefault(attempt.key.task, []).append(outcome(attempt))
+        found.setdefault(attempt.key.task, []).append(by(attempt))
     return found
 
 
@@ -102,10 +116,9 @@ def _row(
     missing: Missing,
 ) -> Row:
     seen = matrix(attempts)
-    shown: Matrix = seen if missing == "report" else {task: [bool(x) for x in row] for task, row in seen.items()}
+    shown = _shown(seen, missing)
     found, certain = average(shown), average(seen)
     stand = counts(attempts)
-    open_ = None if certain.complete or certain.low is None or certain.high is None else (certain.low, certain.high)
     rates = {k: (mean_pass_at_k(shown, k), mean_pass_at_k(seen, k)) for k in pass_ks(part.k)}
     correct = sum(x is True for row in shown.values() for x in row)
     behaviour = _behaviour(attempts)
@@ -122,7 +135,7 @@ def _row(
         average=found.value,
         se=found.se,
         sampling_se=found.sampling_se,
-        bounds=open_,
+        bounds=_bounds(certain),
         pass_at=tuple(PassRate(k, shown.value, seen.low, seen.high) for k, (shown, seen) in rates.items()),
         wilson=wilson(correct, found.scored) if part.k == 1 and found.scored else None,
         counts=stand,
@@ -130,7 +143,24 @@ def _row(
         scorers=_scorers(attempts),
         revision=part.revision,
         flags=tuple(_flags(run.scripted, stand, behaviour, missing)),
+        judged_by=part.judged_by,
+        judge_official=part.judge_official,
+        second=_second(part.second_by, attempts, missing) if part.second_by else None,
     )
+
+
+def _shown(seen: Matrix, missing: Missing) -> Matrix:
+    return seen if missing == "report" else {task: [bool(x) for x in row] for task, row in seen.items()}
+
+
+def _bounds(certain: Average) -> tuple[float, float] | None:
+    return None if certain.complete or certain.low is None or certain.high is None else (certain.low, certain.high)
+
+
+def _second(by: str, attempts: Sequence[AttemptRow], missing: Missing) -> Second:
+    seen = matrix(attempts, second_outcome)
+    found, certain = average(_shown(seen, missing)), average(seen)
+    return Second(by, found.value, found.se, _bounds(certain), certain.scored)
 
 
 def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from toleap.report.values import Note, Row
+from toleap.scoring.measures import Figure
 
 DASH = "–"
 """Stands for every value that is not defined."""
@@ -52,6 +53,28 @@ def average_lines(row: Row) -> list[str]:
     return [headline, *bounds, "incomplete" if row.counts.planned else "nothing planned"]
 
 
+def second_lines(row: Row) -> list[str]:
+    """The second headline with its own count, and its bounds while any verdict is missing."""
+    if row.second is None:
+        return [DASH]
+    found = row.second
+    headline = f"{percent(found.average)} ± {percent(found.se)}" if found.average is not None else DASH
+    bounds = [f"[{percent(found.bounds[0])}, {percent(found.bounds[1])}]"] if found.bounds else []
+    return [headline, *bounds, f"{found.scored} scored"]
+
+
+def rests_on(figure: Figure) -> str:
+    """How many verdicts a measure is made of; where it has no value, why."""
+    return f"{figure.verdicts:,}" if figure.value is not None else f"{figure.verdicts:,}: {figure.reason}"
+
+
+def unofficial(row: Row) -> str | None:
+    """What must stand beside published numbers where this row's judge is not the owner's; None where it is."""
+    if row.group is not None or not row.judged_by or row.judge_official:
+        return None
+    return f"published numbers used the owner's judge; this row was judged by {row.judged_by}"
+
+
 def tasks(row: Row) -> str:
     """``10 of 60`` where fewer tasks are planned than there are."""
     return str(row.tasks) if row.tasks_total in {None, row.tasks} else f"{row.tasks} of {row.tasks_total}"
@@ -87,6 +110,6 @@ def note(line: Note) -> str:
     """A note as one line: where, how many, why, and what to type."""
     where = " · ".join(part for part in (line.benchmark, line.run) if part)
     count = "" if line.count is None else f"{line.count} "
-    kind = {"plan": "", "time_limit": "", "missing": "", "judge": ""}.get(line.kind, f"{line.kind}: ")
+    kind = {"plan": "", "time_limit": "", "missing": "", "judge": "", "second": ""}.get(line.kind, f"{line.kind}: ")
     fix = f" → {line.fix}" if line.fix else ""
     return f"{where}: {count}{kind}{line.text}{fix}"

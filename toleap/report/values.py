@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from toleap.scoring.measures import Figure
+
 Missing = Literal["report", "wrong"]
 """``report``: the headline counts what is scored. ``wrong``: missing results count as wrong, and the row says so."""
 
@@ -23,7 +25,17 @@ Flag = Literal[
 """What a reader must know before reading a row's headline."""
 
 NoteKind = Literal[
-    "unscored", "owed", "quarantined", "settings", "revision", "scorer", "time_limit", "missing", "plan", "judge"
+    "unscored",
+    "owed",
+    "quarantined",
+    "settings",
+    "revision",
+    "scorer",
+    "time_limit",
+    "missing",
+    "plan",
+    "judge",
+    "second",
 ]
 
 
@@ -86,6 +98,19 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Second:
+    """A second headline: the same average by another scorer's verdicts on the same attempts."""
+
+    by: str
+    """The judge that gave them, and whose prompt it used."""
+    average: float | None
+    se: float | None
+    bounds: tuple[float, float] | None
+    """The average with every missing verdict wrong, and right; None when none is missing."""
+    scored: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One run on one benchmark, or on one group of its tasks. Rates are fractions between 0 and 1."""
 
@@ -119,6 +144,13 @@ class Row:
     flags: tuple[Flag, ...] = ()
     differs: tuple[str, ...] = ()
     """Scoring settings that differ from those of the first comparable run."""
+    judged_by: str = ""
+    """Which judge gave the verdicts and with whose prompt; empty where a rule did."""
+    judge_official: bool = False
+    """Whether that judge's prompt, model and sampling are the owner's."""
+    second: Second | None = None
+    measures: tuple[Figure, ...] = ()
+    """Measures beside the average, of whole benchmarks only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ class Prepared:
     corpus: str | None
     judge: Judge | None = None
     """Asked instead of the scorer where one is configured."""
+    second: Judge | None = None
+    """Asked beside the scorer: its verdicts do not count in the headline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class Evaluation:
         await self.store.end(trajectory, verdict)
         self.progress.ended()
         self.progress.judged(verdict)
+        if benchmark.second is not None:
+            self.judging.submit(benchmark.second, trajectory.key, task, answer, response, second=True)
 
     def _opening(self, task: Task, benchmark: Prepared) -> tuple[Message, ...]:
         pictures = [file.path for file in task.attachments if is_picture(file.path)] if self.shows_pictures else []
@@ -148,4 +152,15 @@ async def score_missing(store: Store, name: str, benchmark: Prepared, fingerprin
             for key, answer, response in waiting[start : start + _VERDICTS_AT_ONCE]
         ]
         await asyncio.gather(*(store.put_verdict(key, verdict) for key, verdict in verdicts))
+    return len(waiting)
+
+
+def judge_second(store: Store, name: str, benchmark: Prepared, judging: Judging) -> int:
+    """Ask for the second verdicts that are missing; returns how many. ``judging.finish()`` waits for them."""
+    if benchmark.second is None:
+        return 0
+    missing = store.without_verdict(name, benchmark.second.fingerprint)
+    waiting = [item for item in missing if item[0].task in benchmark.tasks]
+    for key, answer, response in waiting:
+        judging.submit(benchmark.second, key, benchmark.tasks[key.task], answer, response, second=True)
     return len(waiting)

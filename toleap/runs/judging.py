@@ -39,9 +39,11 @@ class Judging:
         """How many verdicts are being waited for."""
         return len(self._pending)
 
-    def submit(self, judge: Judge, key: Key, task: Task, answer: str | None, response: str) -> None:
-        """Ask for a verdict in the background."""
-        pending = asyncio.create_task(self._judge(judge, key, task, answer, response))
+    def submit(
+        self, judge: Judge, key: Key, task: Task, answer: str | None, response: str, *, second: bool = False
+    ) -> None:
+        """Ask for a verdict in the background. A ``second`` one, beside the headline's, is stored and not told."""
+        pending = asyncio.create_task(self._judge(judge, key, task, answer, response, second=second))
         self._pending.add(pending)
         pending.add_done_callback(self._pending.discard)
 
@@ -59,7 +61,10 @@ class Judging:
         for pending in self._pending:
             pending.cancel()
 
-    async def _judge(self, judge: Judge, key: Key, task: Task, answer: str | None, response: str) -> None:
+    async def _judge(
+        self, judge: Judge, key: Key, task: Task, answer: str | None, response: str, *, second: bool
+    ) -> None:
         verdict = await judge.judge(task, answer, response)
         await self.store.put_verdict(key, verdict)
-        self.told(verdict)
+        if not second:
+            self.told(verdict)

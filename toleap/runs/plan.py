@@ -23,6 +23,7 @@ from toleap.folders import find, find_all
 from toleap.runs.judges import Judges
 from toleap.runs.models import ModelChoice, choose_model
 from toleap.scoring.judge import Judge
+from toleap.scoring.measures import check_measures
 from toleap.scoring.scorers import AbsentJudge, Scorer, scorer_for
 from toleap.types import Task
 
@@ -58,6 +59,8 @@ class PlannedBenchmark:
     """Who judges instead of the scorer, where a judge is needed and configured."""
     web: str
     """What ``search`` and ``fetch_url`` answer from, as a fingerprint."""
+    second: Judge | None = None
+    """Who gives second verdicts beside a rule's, where that is asked for and a judge is configured."""
 
     @property
     def unjudged(self) -> bool:
@@ -248,9 +251,11 @@ def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None, jud
     tasks = item.tasks()[:limit]
     where = f"{item.folder / 'benchmark.toml'}: score.by"
     scorer = scorer_for(item.score.by, where=where, folder=item.source.folder, trust=item.source.trust)
+    check_measures(item.measures, f"{item.folder / 'benchmark.toml'}: report.measures")
+    judge, second = judges.judge_of(item), judges.second_of(item)
     # Last, since it may index a large file: whatever else is wrong is said before that.
     web = open_corpus(corpus).digest[:16]
-    return PlannedBenchmark(item, tasks, scorer, str(corpus), judges.judge_of(item), web)
+    return PlannedBenchmark(item, tasks, scorer, str(corpus), judge, web, second)
 
 
 def _corpus(item: Benchmark, web: str | None) -> Path:

@@ -10,10 +10,11 @@ from pathlib import Path
 from toleap.benchmark import Benchmark, load
 from toleap.config import JudgeSettings
 from toleap.errors import UsageError
-from toleap.runs.evaluation import Prepared, score_missing
-from toleap.runs.judges import Judges
+from toleap.runs.evaluation import Prepared, judge_second, score_missing
+from toleap.runs.judges import Judges, authority
 from toleap.runs.judging import Judging
-from toleap.runs.store import Store, read_run
+from toleap.runs.store import Authority, Store, read_run
+from toleap.scoring.judge import Judge
 from toleap.scoring.scorers import AbsentJudge, scorer_for
 from toleap.types import BenchmarkResult, RunResult
 
@@ -45,27 +46,41 @@ async def rescore(
     with Store(folder) as store:
         async with contextlib.aclosing(judges):
             for part, benchmark in parts:
-                told(await _rescore(store, part, benchmark, judges, again=again, trust=trust))
+                for done in await _rescore(store, part, benchmark, judges, again=again, trust=trust):
+                    told(done)
 
 
 async def _rescore(
     store: Store, part: BenchmarkResult, benchmark: Benchmark, judges: Judges, *, again: bool, trust: bool
-) -> Rescored:
-    judge = judges.judge_of(benchmark)
+) -> list[Rescored]:
+    judge, second = judges.judge_of(benchmark), judges.second_of(benchmark)
     scorer = scorer_for(benchmark.score.by, folder=benchmark.source.folder, trust=trust)
     if judge is None and isinstance(scorer, AbsentJudge):
         raise UsageError(f"{part.name} needs a judge: add --judge-model NAME --judge-url URL")
-    fingerprint, label = (judge.fingerprint, judge.label) if judge else (scorer.fingerprint, "")
-    before = store.scorer(part.name)
-    if judge and part.judged_by and before != (fingerprint, label) and not again:
-        raise UsageError(f"{part.name} was judged by {part.judged_by}: add --again to judge all of it by {label}")
+    by = authority(judge) if judge else Authority(scorer.fingerprint)
+    for before, now in ((store.scorer(part.name), judge), (store.second(part.name), second)):
+        _refuse_another(part.name, before, now, again=again)
     tasks = {task.id: task for task in benchmark.tasks()}
-    prepared = Prepared(tasks, benchmark.render_prompt, scorer, None, judge)
+    prepared = Prepared(tasks, benchmark.render_prompt, scorer, None, judge, second)
     judging = Judging(store)
-    asked = await score_missing(store, part.name, prepared, fingerprint, judging)
+    done = [Rescored(part.name, await score_missing(store, part.name, prepared, by.scorer, judging), _name(by))]
+    if second:
+        done.append(Rescored(part.name, judge_second(store, part.name, prepared, judging), second.label))
     await judging.finish()
-    await store.set_scorer(part.name, fingerprint, label)
-    return Rescored(part.name, asked, label or fingerprint)
+    await store.set_scorer(part.name, by)
+    if second:
+        await store.set_second(part.name, authority(second))
+    return done
+
+
+def _refuse_another(name: str, before: Authority | None, now: Judge | None, *, again: bool) -> None:
+    """Another judge than before goes over everything only when told to."""
+    if now and before and before.label and before[:2] != authority(now)[:2] and not again:
+        raise UsageError(f"{name} was judged by {before.label}: add --again to judge all of it by {now.label}")
+
+
+def _name(by: Authority) -> str:
+    return by.label or by.scorer
 
 
 def _loaded(run: RunResult, part: BenchmarkResult, *, trust: bool) -> Benchmark:

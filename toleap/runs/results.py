@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,11 +13,26 @@ from toleap.types import AttemptRow, BenchmarkResult, Ending, Key, RunResult, Ve
 
 _ROWS = """
 SELECT a.benchmark, a.task, a.attempt, a.ending, a.forced, a.quarantined, a.fault, a.turns, a.tool_calls, a.bad_calls,
-       a.completion_tokens, a.seconds, v.status, v.reason, v.scorer, v.extracted
+       a.completion_tokens, a.seconds, v.status, v.reason, v.scorer, v.extracted, CASE WHEN :raw THEN v.raw END,
+       w.status, w.reason, w.scorer, w.extracted, NULL
 FROM attempts a JOIN tasks t USING (benchmark, task)
-LEFT JOIN verdicts v ON v.benchmark = a.benchmark AND v.task = a.task AND v.attempt = a.attempt AND v.scorer = ?
-WHERE a.benchmark = ? ORDER BY t.ord, a.attempt
+LEFT JOIN verdicts v ON v.benchmark = a.benchmark AND v.task = a.task AND v.attempt = a.attempt
+    AND v.scorer = :scorer
+LEFT JOIN verdicts w ON w.benchmark = a.benchmark AND w.task = a.task AND w.attempt = a.attempt
+    AND w.scorer = :second
+WHERE a.benchmark = :benchmark ORDER BY t.ord, a.attempt
 """
+_VERDICT_COLUMNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A row of ``reports``, by default that of a run made before there were any."""
+
+    measures: tuple[str, ...] = ()
+    judge_official: bool = False
+    second: str = ""
+    second_by: str = ""
 
 
 def read(database: sqlite3.Connection, name: str) -> RunResult:
@@ -30,6 +46,7 @@ def read(database: sqlite3.Connection, name: str) -> RunResult:
     benchmarks = database.execute(
         "SELECT name, title, tasks_total, revision, scorer, breakdown, judged_by FROM benchmarks ORDER BY ord"
     ).fetchall()
+    reports = _reports(database)
     return RunResult(
         name=name,
         model=str(meta.get("model", "?")),
@@ -37,12 +54,23 @@ def read(database: sqlite3.Connection, name: str) -> RunResult:
         fingerprint=str(meta.get("fingerprint", "")),
         settings=meta.get("settings", {}),
         created=str(meta.get("created", "")),
-        benchmarks=tuple(_benchmark(database, *row) for row in benchmarks),
+        benchmarks=tuple(_benchmark(database, reports.get(row[0], _Report()), *row) for row in benchmarks),
     )
+
+
+def _reports(database: sqlite3.Connection) -> dict[str, _Report]:
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'reports'").fetchone():
+        return {}
+    rows = database.execute("SELECT benchmark, measures, judge_official, second, second_by FROM reports")
+    return {
+        name: _Report(tuple(orjson.loads(measures)), bool(official), second, second_by)
+        for name, measures, official, second, second_by in rows
+    }
 
 
 def _benchmark(
     database: sqlite3.Connection,
+    report: _Report,
     name: str,
     title: str,
     total: int,
@@ -51,7 +79,8 @@ def _benchmark(
     breakdown: str,
     judged_by: str,
 ) -> BenchmarkResult:
-    rows = tuple(_row(row) for row in database.execute(_ROWS, (scorer, name)))
+    wanted = {"raw": bool(report.measures), "scorer": scorer, "second": report.second, "benchmark": name}
+    rows = tuple(_row(row) for row in database.execute(_ROWS, wanted))
     metadata = {
         task: orjson.loads(text)
         for task, text in database.execute("SELECT task, metadata FROM tasks WHERE benchmark = ?", (name,))
@@ -66,6 +95,9 @@ def _benchmark(
         breakdown=tuple(orjson.loads(breakdown)),
         revision=revision,
         judged_by=judged_by,
+        judge_official=report.judge_official,
+        second_by=report.second_by,
+        measures=report.measures,
     )
 
 
@@ -85,15 +117,12 @@ def _row(row: Sequence[Any]) -> AttemptRow:
         seconds,
         *judged,
     ) = row
-    status, reason, scorer, extracted = judged
-    verdict = None
-    if status is not None:
-        verdict = Verdict(status, reason, scorer, extracted)
     return AttemptRow(
         key=Key(benchmark, task, attempt),
         ending=None if ending is None else Ending(ending),
         forced=bool(forced),
-        verdict=verdict,
+        verdict=_verdict(judged[:_VERDICT_COLUMNS]),
+        second=_verdict(judged[_VERDICT_COLUMNS:]),
         quarantined=bool(quarantined),
         fault=None if ending is not None else fault,
         turns=turns,
@@ -102,3 +131,7 @@ def _row(row: Sequence[Any]) -> AttemptRow:
         completion_tokens=tokens,
         seconds=seconds,
     )
+
+
+def _verdict(columns: Sequence[Any]) -> Verdict | None:
+    return None if columns[0] is None else Verdict(*columns)

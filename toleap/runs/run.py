@@ -26,13 +26,14 @@ from toleap.data.cache import writing
 from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.errors import ServerFault, UsageError
 from toleap.runs.auxiliary import connected, page_reader
-from toleap.runs.evaluation import Evaluation, Prepared, score_missing
+from toleap.runs.evaluation import Evaluation, Prepared, judge_second, score_missing
 from toleap.runs.interrupts import INTERRUPTED, catching
+from toleap.runs.judges import authority
 from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
 from toleap.runs.progress import Progress, shown
 from toleap.runs.scheduler import Scheduler
-from toleap.runs.store import DATABASE, Owed, Planned, Store, read_run
+from toleap.runs.store import DATABASE, Authority, Owed, Planned, Store, read_run
 from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
 from toleap.types import Key, RunResult
@@ -107,6 +108,7 @@ async def _judging(
         for item in plan.benchmarks:
             name = item.benchmark.name
             await score_missing(store, name, prepared[name], item.scored_by, judging)
+            judge_second(store, name, prepared[name], judging)
         yield judging
         if judging.pending:
             console.print(f"judging: {judging.pending} answers", highlight=False)
@@ -227,7 +229,7 @@ def _callable(schemas: Sequence[Mapping[str, Any]]) -> frozenset[str]:
 
 def _prepared(item: PlannedBenchmark) -> Prepared:
     tasks = {task.id: task for task in item.tasks}
-    return Prepared(tasks, item.benchmark.render_prompt, item.scorer, item.corpus, item.judge)
+    return Prepared(tasks, item.benchmark.render_prompt, item.scorer, item.corpus, item.judge, item.second)
 
 
 def _check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
@@ -267,19 +269,22 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
             file.write_text(tomli_w.dumps(document), encoding="utf-8")
     for item in plan.benchmarks:
         benchmark = item.benchmark
-        scored_by, judged_by = item.scored_by, item.judge.label if item.judge else ""
+        by = authority(item.judge) if item.judge else Authority(item.scored_by)
         if item.unjudged:
             # Verdicts that a judge gave earlier go on counting while none is configured.
-            scored_by, judged_by = store.scorer(benchmark.name) or (scored_by, judged_by)
+            by = store.scorer(benchmark.name) or by
         planned = Planned(
             benchmark.name,
             benchmark.title,
             len(benchmark.tasks()),
             revision(item),
-            scored_by,
+            by.scorer,
             benchmark.breakdown,
             item.tasks,
-            judged_by,
+            by.label,
+            by.official,
+            benchmark.measures,
+            authority(item.second) if item.second else None,
         )
         await store.plan(planned, plan.k)
 

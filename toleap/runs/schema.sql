@@ -5,6 +5,12 @@ CREATE TABLE IF NOT EXISTS benchmarks (
     scorer TEXT NOT NULL, breakdown TEXT NOT NULL, ord INTEGER NOT NULL, judged_by TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 
+-- What a table says of a benchmark beside the average. Runs made before there was such a table have none.
+CREATE TABLE IF NOT EXISTS reports (
+    benchmark TEXT PRIMARY KEY, measures TEXT NOT NULL DEFAULT '[]', judge_official INTEGER NOT NULL DEFAULT 0,
+    second TEXT NOT NULL DEFAULT '', second_by TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS tasks (
     benchmark TEXT NOT NULL, task TEXT NOT NULL, ord INTEGER NOT NULL, metadata TEXT NOT NULL,
     PRIMARY KEY (benchmark, task)

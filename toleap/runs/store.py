@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -32,6 +32,14 @@ _REMOTE = frozenset(
 _KEY = "benchmark = ? AND task = ? AND attempt = ?"
 
 
+class Authority(NamedTuple):
+    """Who gives verdicts: a scorer's fingerprint, and a judge's name for people and whether it is the owner's."""
+
+    scorer: str
+    label: str = ""
+    official: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """What the store needs to know of a benchmark to plan its attempts."""
@@ -44,6 +52,10 @@ class Planned:
     breakdown: tuple[str, ...]
     tasks: Sequence[Task]
     judged_by: str = ""
+    judge_official: bool = False
+    measures: tuple[str, ...] = ()
+    second: Authority | None = None
+    """Who gives second verdicts from now on; None leaves it at whoever did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +121,35 @@ class Store:
         row = self._reader.execute("SELECT revision FROM benchmarks WHERE name = ?", (benchmark,)).fetchone()
         return str(row[0]) if row else None
 
-    def scorer(self, benchmark: str) -> tuple[str, str] | None:
-        """Whose verdicts count now: the scorer's fingerprint and, for people, who judges; None where unknown."""
-        row = self._reader.execute("SELECT scorer, judged_by FROM benchmarks WHERE name = ?", (benchmark,)).fetchone()
-        return (str(row[0]), str(row[1])) if row else None
+    def scorer(self, benchmark: str) -> Authority | None:
+        """Whose verdicts count now; None where the benchmark is not in the run yet."""
+        row = self._reader.execute(
+            "SELECT b.scorer, b.judged_by, r.judge_official FROM benchmarks b "
+            "LEFT JOIN reports r ON r.benchmark = b.name WHERE b.name = ?",
+            (benchmark,),
+        ).fetchone()
+        return Authority(str(row[0]), str(row[1]), bool(row[2])) if row else None
 
-    async def set_scorer(self, benchmark: str, scorer: str, judged_by: str) -> None:
+    async def set_scorer(self, benchmark: str, by: Authority) -> None:
         """From now on this scorer's verdicts count. Those of others are kept beside them."""
-        await self._writer.write(
-            lambda db: db.execute(
-                "UPDATE benchmarks SET scorer = ?, judged_by = ? WHERE name = ?", (scorer, judged_by, benchmark)
+
+        def operation(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE benchmarks SET scorer = ?, judged_by = ? WHERE name = ?", (by.scorer, by.label, benchmark)
             )
-        )
+            _set_report(db, benchmark, judge_official=by.official)
+
+        await self._writer.write(operation)
+
+    def second(self, benchmark: str) -> Authority | None:
+        """Who gives second verdicts; None where nobody does."""
+        found = self._reader.execute("SELECT second, second_by FROM reports WHERE benchmark = ?", (benchmark,))
+        row = found.fetchone()
+        return Authority(str(row[0]), str(row[1])) if row and row[0] else None
+
+    async def set_second(self, benchmark: str, by: Authority) -> None:
+        """From now on this scorer's verdicts stand beside the headline's."""
+        await self._writer.write(lambda db: _set_report(db, benchmark, second=by.scorer, second_by=by.label))
 
     async def plan(self, benchmark: Planned, k: int) -> None:
         """Plan k attempts at each of the tasks. What is planned already stays: an extent only grows."""
@@ -141,6 +170,13 @@ class Store:
                     orjson.dumps(benchmark.breakdown).decode(), order, benchmark.judged_by,
                 ),
             )  # fmt: skip
+            shown: dict[str, str | bool] = {
+                "measures": orjson.dumps(benchmark.measures).decode(),
+                "judge_official": benchmark.judge_official,
+            }
+            if benchmark.second is not None:
+                shown |= {"second": benchmark.second.scorer, "second_by": benchmark.second.label}
+            _set_report(db, name, **shown)
             db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", tasks)
             db.executemany(
                 "INSERT OR IGNORE INTO attempts (benchmark, task, attempt) VALUES (?, ?, ?)",
@@ -291,6 +327,13 @@ def read_verdicts(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictSt
     except sqlite3.Error as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
     return found
+
+
+def _set_report(db: sqlite3.Connection, benchmark: str, **columns: str | bool) -> None:
+    """Set some columns of a benchmark's row in ``reports``; the others stay."""
+    db.execute("INSERT OR IGNORE INTO reports (benchmark) VALUES (?)", (benchmark,))
+    changes = ", ".join(f"{column} = ?" for column in columns)
+    db.execute(f"UPDATE reports SET {changes} WHERE benchmark = ?", (*columns.values(), benchmark))
 
 
 def _insert_verdict(db: sqlite3.Connection, key: Key, verdict: Verdict) -> None:

@@ -1,0 +1,120 @@
+"""Measures beside the average, made of the same verdicts. A benchmark names those it reports: ``report.measures``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from toleap.errors import UsageError
+from toleap.scoring.attempted import Grade, attempted_scores
+from toleap.scoring.calibration import browsecomp_zh_ece, hle_rms
+from toleap.scoring.judge.record import confidence_of, was_attempted
+from toleap.types import Verdict
+
+_NO_CONFIDENCE = "no verdict has a confidence"
+_ALL_BINS = "RMS calibration error, all bins"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a row: a fraction between 0 and 1, and how many verdicts it rests on."""
+
+    name: str
+    title: str
+    value: float | None
+    verdicts: int
+    reason: str = ""
+    """Why there is no value; empty where there is one."""
+
+
+Measure = Callable[[Sequence[Verdict]], tuple[Figure, ...]]
+"""From the scored verdicts of a row, all attempts of all tasks, to its figures. Needs ``Verdict.raw``."""
+
+
+def _stated(verdicts: Iterable[Verdict]) -> tuple[list[int], list[bool]]:
+    """The confidence in percent and the outcome of each verdict whose judge reported a confidence."""
+    found = [(confidence_of(verdict), verdict.status == "correct") for verdict in verdicts]
+    kept = [(stated, right) for stated, right in found if isinstance(stated, int) and 0 <= stated <= 100]
+    return [stated for stated, _ in kept], [right for _, right in kept]
+
+
+def _rms(
+    verdicts: Sequence[Verdict], *, name: str, title: str, bins: Literal["official", "all_bins"]
+) -> tuple[Figure, ...]:
+    stated, right = _stated(verdicts)
+    value = hle_rms(stated, right, bins=bins)
+    reason = "" if value is not None else "it needs 100 verdicts with a confidence" if stated else _NO_CONFIDENCE
+    return (Figure(name, title, value, len(stated), reason),)
+
+
+def _ece(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
+    stated, right = _stated(verdicts)
+    found = browsecomp_zh_ece(stated, right)
+    title = "expected calibration error, 5 bins"
+    if found is None:
+        return (Figure("calibration_ece_5", title, None, 0, _NO_CONFIDENCE),)
+    return (Figure("calibration_ece_5", title, found / 100, len(stated)),)
+
+
+def _attempted(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
+    found = attempted_scores(map(_grade, verdicts))
+    nothing = "" if found.attempted else "nothing was attempted" if found.total else "nothing is scored"
+    return (
+        Figure(
+            "accuracy_given_attempted",
+            "accuracy given attempted",
+            found.accuracy_given_attempted,
+            found.attempted,
+            nothing,
+        ),
+        Figure("f1", "F1", found.f1, found.total, "" if found.total else nothing),
+    )
+
+
+def _grade(verdict: Verdict) -> Grade:
+    if verdict.status == "correct":
+        return "correct"
+    return "wrong" if was_attempted(verdict) else "not_attempted"
+
+
+MEASURES: Mapping[str, Measure] = {
+    "calibration_rms": partial(
+        _rms, name="calibration_rms", title="RMS calibration error, official", bins="official"
+    ),
+    "calibration_rms_all_bins": partial(_rms, name="calibration_rms_all_bins", title=_ALL_BINS, bins="all_bins"),
+    "calibration_ece_5": _ece,
+    "attempted": _attempted,
+}
+"""Every measure that ``report.measures`` may name."""
+
+
+def check_measures(names: Iterable[str], where: str) -> None:
+    """Refuse names of measures that do not exist.
+
+    Args:
+        where: names the setting in the error.
+
+    Raises:
+        UsageError: there is no such measure; names the nearest.
+    """
+    for name in names:
+        if name not in MEASURES:
+            near = difflib.get_close_matches(name, MEASURES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(MEASURES)}"
+            raise UsageError(f"{where}: unknown measure {name!r}: {hint}")
+
+
+def figures(names: Iterable[str], verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
+    """The figures of the named measures, in that order, from scored verdicts with their ``raw``.
+
+    A name that this version does not know gives a figure without a value: runs outlive versions.
+    """
+    found: list[Figure] = []
+    for name in names:
+        measure = MEASURES.get(name)
+        unknown = Figure(name, name, None, 0, "this version of toleap has no such measure")
+        found += measure(verdicts) if measure else (unknown,)
+    return tuple(found)
