@@ -144,11 +144,11 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     if "agent.context" in preset:
         preset["agent.context"] = min(preset["agent.context"], profile.context)
     config, operation = settings.build([profile.settings(), *layers, {"model": model.label}])
+    if config.needs_auxiliary and not config.reader.models:
+        raise UsageError("an auxiliary model is needed and none is named: --set 'reader.models=[\"NAME\"]'")
     if config.agent.pictures == "show" and not profile.sees_images:
         planned, unseen = _without_pictures(planned, model.label, skip=request.everything)
         skipped += unseen
-    if config.needs_auxiliary and not config.reader.models:
-        raise UsageError("an auxiliary model is needed and none is named: --set 'reader.models=[\"NAME\"]'")
     return Plan(config, operation, model, planned, skipped, k, request.results, request.run, judges)
 
 
@@ -165,15 +165,13 @@ def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str,
     flat["web"] = None if plan.config.web is None else plan.config.web.partition(":")[0]
     system = dialect_for(plan.config.agent.dialect).system(prompt(plan.config.agent.prompt), tool_schemas)
     texts = {"prompt.system": system, "prompt.forced": prompt("forced")}
-    profile = profile_for(plan.model.profile)
-    served = [profile.tool_call_parser, profile.reasoning_parser, *profile.serve] if plan.model.source else []
-    shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
     if plan.config.agent.policy == "summarise":
         texts["prompt.summary"] = prompt("summary")
     if plan.config.reader.mode == "model":
         texts["prompt.read"] = prompt("read")
-    if plan.config.agent.policy == "summarise":
-        texts["prompt.summary"] = prompt("summary")
+    profile = profile_for(plan.model.profile)
+    served = [profile.tool_call_parser, profile.reasoning_parser, *profile.serve] if plan.model.source else []
+    shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
     return {
         **flat,
         "model.digest": plan.model.digest,
