@@ -14,7 +14,7 @@ REASONS = 5
 _REASON_CHARS = 160
 RUN_AGAIN = "run the same command again"
 JUDGE = "the answers are kept; the same command scores them once a judge is configured"
-SECOND = "toleap score RUN --judge-model NAME --judge-url URL"
+SECOND = "toleap score {run} --judge-model NAME --judge-url URL"
 RETRY = "remove the cause and add --retry-quarantined to the same command, or count them as wrong: --missing wrong"
 
 
@@ -63,7 +63,9 @@ def _seconds(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
         if second_outcome(attempt) is None
     )
     for reason, count in _reasons(missing).items():
-        yield Note("second", part.name, run.name, f"without a second verdict: {reason}", count, SECOND)
+        yield Note(
+            "second", part.name, run.name, f"without a second verdict: {reason}", count, SECOND.format(run=run.name)
+        )
 
 
 def _reasons(texts: Iterable[str]) -> Counter[str]:
