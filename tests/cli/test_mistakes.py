@@ -29,6 +29,8 @@ from tests.cli.program import (
 from toleap.cli import app
 
 ORACLE = ("run", "atoll", "--model", "scripted:oracle")
+MINE = {"benchmarks/mine/mine.jsonl": '{"task_id": "1", "Question": "?", "Final answer": "1", "file_name": ""}\n'}
+RUN_MINE = ("run", "mine", "--model", "scripted:oracle")
 TURNS = '[{"role": "assistant", "content": "Answer: 1"}]'
 
 
@@ -142,11 +144,16 @@ def write(path: Path, text: str | bytes) -> Path:
             ["mine.jsonl", "line 2"],
         ),
         (
-            {"pages.jsonl": '{"url": "http://a", "title": "A", "text": "a"}\n{"url": "http://b", "title": 3}\n'},
-            (*ORACLE, "--web", "corpus:pages.jsonl"),
+            {**MINE, "pages.jsonl": '{"url": "http://a", "title": "A", "text": "a"}\n{"url": "u", "title": 3}\n'},
+            (*RUN_MINE, "--web", "corpus:pages.jsonl"),
             ["pages.jsonl row 2", "'title'"],
         ),
-        ({"pages.jsonl": ""}, (*ORACLE, "--web", "corpus:pages.jsonl"), ["pages.jsonl", "empty"]),
+        ({**MINE, "pages.jsonl": ""}, (*RUN_MINE, "--web", "corpus:pages.jsonl"), ["pages.jsonl", "empty"]),
+        (
+            {"pages.jsonl": '{"url": "http://a", "title": "A", "text": "a"}'},
+            (*ORACLE, "--web", "corpus:pages.jsonl"),
+            ["--web", "atoll", "leave it out"],
+        ),
         ({"model/config.json": "{}"}, ("run", "atoll", "--model", "./model"), ["model", "no weights"]),
         ({"model/config.json": "{}"}, ("serve", "./model", "--port", "0"), ["model", "no weights"]),
         ({"t.json": "{"}, ("run", "atoll", "--model", "scripted:turns:t.json"), ["t.json", "not JSON"]),

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from toleap.benchmark import load
 from toleap.config import PRESETS, fingerprint
 from toleap.errors import UsageError
 from toleap.runs import models
@@ -185,7 +186,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_default_model_is_the_one_that_every_benchmark_names(
     resolved: list[str], names: tuple[str, ...], model: str
 ) -> None:
-    layer = {"web": "corpus:pages.jsonl"}
+    layer = {"web": "corpus:pages.jsonl"} if "bare" in names else {}
     if "atoll" in names:
         layer["benchmark.atoll.tasks"] = 6  # type: ignore[assignment]
     with pytest.raises(UsageError, match="cannot serve"):
@@ -320,10 +321,15 @@ def test_a_reference_is_the_same_request_for_one_benchmark_on_a_server_of_its_ow
     (workplace / "run.toml").write_text('model = "filed"\n[operation]\nbase_url = "http://127.0.0.1:9/v1"\n')
     asked = Request(names=("paged", "bare"), k=2, limit=3, run="mine", file=Path("run.toml"),
                     layer={"model": "m", "operation.base_url": "http://127.0.0.1:9/v1"})  # fmt: skip
-    made = make_plan(with_model(asked, SCRIPTED["model"], "paged"), lambda _line: None)
+    made = make_plan(with_model(asked, SCRIPTED["model"], load("paged")), lambda _line: None)
     assert (made.model.policy, made.model.base_url, made.named) == ("turns:turns.json", None, None)
     assert [item.benchmark.name for item in made.benchmarks] == ["paged"]
     assert (made.k, made.attempts) == (2, 6)
+
+
+def test_pages_that_no_benchmark_would_use_are_refused() -> None:
+    with pytest.raises(UsageError, match="for none of paged"):
+        plan("paged", layer={"web": "corpus:pages.jsonl"})
 
 
 def test_the_most_tokens_is_bounded_by_turns_context_and_total() -> None:

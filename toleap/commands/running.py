@@ -85,11 +85,10 @@ def _references(plan: Plan, request: Request, options: Mapping[str, Any]) -> lis
     """Plans that play each benchmark's scripted reference over the same tasks, where ``--reference`` asks for it."""
     if not options["reference"] or plan.model.policy is not None:
         return []
-    names = [(item.benchmark.name, item.benchmark.reference) for item in plan.benchmarks]
     return [
-        make_plan(with_model(request, f"scripted:{name}/{policy}", name), lambda _line: None)
-        for name, policy in names
-        if policy
+        make_plan(with_model(request, f"scripted:{found.name}/{found.reference}", found), lambda _line: None)
+        for found in (item.benchmark for item in plan.benchmarks)
+        if found.reference
     ]
 
 

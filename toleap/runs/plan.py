@@ -136,6 +136,12 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
         find("benchmarks", name)
     names, skipped = _choose(request, options, operation)
     loaded = [_load(name, options, operation) for name in names]
+    if options.web is not None:
+        _web_corpus(options.web)
+        if not request.everything and all(item.spec.web.corpus for item in loaded):
+            raise UsageError(
+                f"--web is for none of {', '.join(names)}: each is answered from its own pages; leave it out"
+            )
     judges = Judges(settings.build_judge(layers))
     planned = tuple(_planned(item, options, request.limit, judges) for item in loaded)
     named = next((layer["model"] for layer in reversed(layers) if "model" in layer), None)
@@ -152,10 +158,12 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     return Plan(config, operation, model, planned, skipped, k, request.results, request.run, judges)
 
 
-def with_model(request: Request, model: str, benchmark: str) -> Request:
+def with_model(request: Request, model: str, benchmark: Benchmark) -> Request:
     """The same request for one benchmark and another model, under the default name."""
     layer = {**request.layer, "operation.base_url": None, "model": model}
-    return replace(request, names=(benchmark,), everything=False, run=None, layer=layer)
+    if benchmark.spec.web.corpus:
+        layer["web"] = None
+    return replace(request, names=(benchmark.name,), everything=False, run=None, layer=layer)
 
 
 def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
