@@ -94,6 +94,11 @@ def test_a_missing_and_a_surplus_brace_of_a_block_are_mended(text: str) -> None:
         ('["x"]', "must be a JSON object"),
         ("5", "must be a JSON object"),
         ("nonsense", "JSON"),
+        ('{"query": [{]}', "JSON"),
+        ("{'query'}", "JSON"),
+        ('{"query": ["x",,]}', "JSON"),
+        ('{"query": [,"x"]}', "JSON"),
+        ('{"query": [' + "'x'," * 2_000 + "]}", "JSON"),
     ],
 )
 def test_what_leaves_open_what_is_meant_is_a_problem_in_one_sentence(dialect: str, arguments: str, says: str) -> None:

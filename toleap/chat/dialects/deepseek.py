@@ -24,9 +24,8 @@ def _token(words: str) -> str:
 
 _SEPARATOR = re.compile(_token("tool sep"))
 _END = re.compile(rf"(?P<close>{_token('tool calls? end')})|{_token('tool calls? begin')}|</think\s*>|\Z")
-_OLDER = re.compile(r"\s*([^\s{`]+)\s*(?=```|\{)")
+_OLDER = re.compile(r"\s*([^\s{`<]{1,64})\s*(?=```|\{)")
 _FENCE = re.compile(r"\s*```(?:json)?\s*")
-_FENCE_END = re.compile(r"\s*```\s*\Z")
 
 _TOOLS = """
 
@@ -54,8 +53,8 @@ def _take(text: str, start: int, tools: Collection[str]) -> tuple[int, ToolCall]
     end = _END.search(text, json_end(text, begin))
     if end is None or not end["close"]:
         return _before(end, text), cut_off(_CALL_END, name)
-    body = text[begin : end.start()]
-    return end.end(), named_call(name, (_FENCE_END.sub("", body) if fence else body).strip(), tools)
+    body = text[begin : end.start()].strip()
+    return end.end(), named_call(name, body.removesuffix("```") if fence else body, tools)
 
 
 def _named(text: str, before: str, after: int) -> tuple[str, int]:

@@ -19,7 +19,7 @@ _HEAD = re.compile(
     _FLAGS,
 )
 _END = re.compile(
-    r"(?P<close>(?P<inner></arguments\s*>)?\s*</use_mcp_tool\s*>)|<use_mcp_tool\s*>|</think\s*>|\Z", _FLAGS
+    r"(?P<close>(?P<inner></arguments\s*>\s*)?</use_mcp_tool\s*>)|<use_mcp_tool\s*>|</think\s*>|\Z", _FLAGS
 )
 
 _TOOLS = """

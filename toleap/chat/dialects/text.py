@@ -13,7 +13,7 @@ from toleap.chat.dialects.calls import IN_THOUGHTS, cut_off, object_call, with_i
 from toleap.types import Message, ToolCall
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning")
-_FENCED = re.compile(r"```\w*\s*(.*?)\s*(?:```)?", re.DOTALL)
+_FENCE = re.compile(r"```\w*\s*")
 _BARE = re.compile(r"""\{\s*["']name["']\s*:\s*["']([^"']*)["']\s*,\s*["'](?:arguments|parameters)["']\s*:""")
 
 Span = tuple[int, int]
@@ -135,10 +135,8 @@ def sent(reply: Message, content: str, keep_thoughts: bool) -> Message:
 
 def _whole(text: str, tools: Collection[str], *, cut: bool) -> ToolCall | None:
     """The call that a whole text is, as JSON or as fenced JSON; None where it is no call of a known tool."""
-    if not text.startswith(("{", "```")):
-        return None
-    fenced = _FENCED.fullmatch(text)
-    body = fenced[1] if fenced else text
+    fence = _FENCE.match(text)
+    body = text[fence.end() :].removesuffix("```") if fence else text
     start = _BARE.match(body)
     if start is None or start[1] not in tools:
         return None

@@ -18,8 +18,8 @@ import orjson
 
 MOST_CHARACTERS = 10_000_000
 MOST_DEPTH = 64
-_MOST_MENDED = 8_000
-"""Characters of structure that are mended at most: the library takes a microsecond or so for each."""
+_MOST_PARTS = 1_000
+"""Brackets, commas, colons and values that are mended at most: more take longer than a turn may cost."""
 
 
 class Unreadable(ValueError):
@@ -76,13 +76,16 @@ def read_json(text: str, fits: Callable[[Any], bool]) -> Any:
 
 
 def json_end(text: str, start: int) -> int:
-    """Where the JSON value that begins at ``start`` (after white space) ends; ``start`` where there is none.
+    """Where the object or list that begins at ``start`` (after white space) ends; ``start`` where there is none.
 
     A closing tag inside one of its strings is not the end of a call.
     """
-    begin = _SPACE.match(text, start)
+    space = _SPACE.match(text, start)
+    begin = space.end() if space else start
+    if not text.startswith(("{", "["), begin):
+        return start
     try:
-        return _ANY.raw_decode(text, begin.end() if begin else start)[1]
+        return _ANY.raw_decode(text, begin)[1]
     except (ValueError, RecursionError):
         return start
 
@@ -139,30 +142,35 @@ _TOKEN = re.compile(
     r"""|(?P<literal>(?:-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[Tt]rue|[Ff]alse|null|None)(?!\w|\.))""",
     re.DOTALL,
 )
+_UNCLEAR = re.compile(r"''|[\[{,:],")
+_BETWEEN = frozenset("}],:")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|\"", re.DOTALL)
 _LITERALS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 
 
 def _mended(text: str) -> Any:
     """What a text that is almost JSON means. The library sees its structure, each string and number as a numeral."""
-    structure, leaves = _taken_apart(text)
-    if len(structure) > _MOST_MENDED or "''" in structure:
-        raise Malformed("it cannot be mended")
+    parts, leaves = _taken_apart(text)
+    structure = "".join(parts)
     if structure[-1:] in {",", ":"}:
         raise CutOff(f"it stops after {structure[-1]!r}")
+    if _UNCLEAR.search(structure):
+        raise Malformed("a value is missing, or a comma between two")
     shape = json_repair.loads(structure.replace("'", '"'), skip_json_loads=True)
-    used: list[int] = []
+    used: list[str] = []
     value = _put_back(shape, leaves, used)
-    if used != list(range(len(leaves))):
-        raise Malformed("it cannot be mended")
+    if used != [part for part in parts if part not in _BETWEEN]:
+        raise Malformed("something in it would be lost")
     return value
 
 
-def _taken_apart(text: str) -> tuple[str, list[Any]]:
+def _taken_apart(text: str) -> tuple[list[str], list[Any]]:
     parts: list[str] = []
     leaves: list[Any] = []
     position = depth = 0
     while position < len(text):
+        if len(parts) > _MOST_PARTS:
+            raise Malformed("it is too long to be mended")
         token = _TOKEN.match(text, position)
         if token is None:
             if text[position] in "\"'":
@@ -177,7 +185,7 @@ def _taken_apart(text: str) -> tuple[str, list[Any]]:
         elif token.lastgroup:
             parts.append(f"'{len(leaves)}'")
             leaves.append(_string(token[0]) if token["string"] else _literal(token[0]))
-    return "".join(parts), leaves
+    return parts, leaves
 
 
 def _string(token: str) -> Any:
@@ -198,16 +206,18 @@ def _literal(token: str) -> Any:
     return _LITERALS[token] if token in _LITERALS else strict(token)
 
 
-def _put_back(shape: Any, leaves: list[Any], used: list[int]) -> Any:
+def _put_back(shape: Any, leaves: list[Any], used: list[str]) -> Any:
+    """The shape with the leaves of the text; ``used`` gets its openings and leaves in the order of the text."""
     if isinstance(shape, dict):
-        # Keys and values are put back in the order in which they stand in the text.
+        used.append("{")
         pairs = [(_put_back(key, leaves, used), _put_back(item, leaves, used)) for key, item in shape.items()]
         if not all(isinstance(key, str) for key, _ in pairs):
             raise Malformed("a key is no string")
         return _unique(pairs)
     if isinstance(shape, list):
+        used.append("[")
         return [_put_back(item, leaves, used) for item in shape]
     if not isinstance(shape, str) or not shape.isdecimal():
-        raise Malformed("it cannot be mended")
-    used.append(int(shape))
-    return leaves[used[-1]]
+        raise Malformed("a value is missing")
+    used.append(f"'{shape}'")
+    return leaves[int(shape)]
