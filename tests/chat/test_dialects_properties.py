@@ -24,7 +24,7 @@ from toleap.types import ToolResult
 NAMES = ("native", "hermes", "agentcpm", "mirothinker", "deepseek")
 TOOLS = frozenset({"search", "execute_code"})
 ROLES = {"native": "tool", "hermes": "user", "agentcpm": "user", "mirothinker": "user", "deepseek": "user"}
-DATA = os.environ.get("TOLEAP_TESTDATA")
+DATA = os.environ.get("TOLEAP_TESTDATA") or None
 
 
 def corpus(name: str) -> list[Any]:
