@@ -24,7 +24,7 @@ DialectName = Literal["native", "hermes", "agentcpm", "mirothinker", "deepseek"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 _Known = TypeVar("_Known", bound=_Section)

@@ -26,6 +26,10 @@ from .tasks import Made, tasks
 DEFAULTS: Mapping[str, Any] = {"split": "validation", "seed": 2026, "tasks": 60}
 
 
+_MOST_TASKS = 1_000_000
+"""More than any world has."""
+
+
 def build(options: Mapping[str, Any], into: Path) -> None:
     """Write ``tasks.jsonl``, ``corpus.jsonl`` and ``files/`` into the empty folder ``into``.
 
@@ -38,7 +42,7 @@ def build(options: Mapping[str, Any], into: Path) -> None:
     """
     split, seed, wanted = _checked(options)
     world = build_world(split, seed)
-    made = list(itertools.islice(tasks(world), wanted))
+    made = list(itertools.islice(tasks(world), min(wanted, _MOST_TASKS)))
     if len(made) < wanted:
         raise UsageError(
             f"option tasks = {wanted}: this world has only {len(made)} tasks; ask for fewer, or another seed"

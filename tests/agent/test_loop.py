@@ -13,7 +13,7 @@ from toleap.agent.loop import Player, call_seed, request_id, run_attempt
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
-from toleap.errors import ServerFault, ToolFault
+from toleap.errors import ServerFault, ToolFault, UsageError
 from toleap.runs.codec import pack_turn, unpack_turn
 from toleap.types import CallContext, Ending, ErrorClass, Key, ToolCall, ToolResult
 
@@ -47,7 +47,7 @@ def saying(text):
     return {"role": "assistant", "content": text}
 
 
-async def play(server, tools=None, turns=(), dialect="native", **agent):
+async def play(server, tools=None, turns=(), dialect="native", sampling=Sampling(max_tokens=50), **agent):  # noqa: B008
     stored = []
 
     async def save(key, turn):
@@ -55,7 +55,7 @@ async def play(server, tools=None, turns=(), dialect="native", **agent):
         stored.append(turn)
 
     async with Chat(server.url, "m", patience=0.1) as chat:
-        player = Player(chat, dialect_for(dialect), Sampling(max_tokens=50), Agent(**agent), b"[]", "answer now")
+        player = Player(chat, dialect_for(dialect), sampling, Agent(**agent), b"[]", "answer now")
         talk = Conversation(OPENING, turns)
         done = await run_attempt(KEY, talk, player=player, dock=tools or Tools(), context=CONTEXT, save=save)
     assert stored == list(done.turns)[len(turns) :]
@@ -189,3 +189,44 @@ async def test_a_forced_answer_that_was_stored_is_not_asked_for_again(endpoint):
     server = await endpoint(saying("never asked"))
     again = await play(server, turns=[unpack_turn(pack_turn(turn)) for turn in whole.turns], max_turns=1)
     assert (again.ending, again.answer, server.requests) == (Ending.TURN_LIMIT, "z", [])
+
+
+async def test_a_prompt_that_the_server_counts_larger_gets_less_room_for_its_reply(endpoint):
+    def reply(body):
+        if body["max_tokens"] > 400:
+            return web.Response(
+                status=400, text="'max_tokens' is too large: this model's maximum context length is 9"
+            )
+        return saying("<answer>fits</answer>")
+
+    server = await endpoint(reply)
+    done = await play(server, sampling=Sampling(max_tokens=3_000))
+    assert (done.ending, done.answer) == (Ending.ANSWERED, "fits")
+    assert [body["max_tokens"] for body in server.requests] == [3000, 1500, 750, 375]
+
+
+@pytest.mark.parametrize("reason", ["abort", "error"])
+async def test_a_reply_that_the_server_gave_up_on_is_ours(endpoint, reason):
+    choice = {"message": saying("half a sen"), "finish_reason": reason}
+    server = await endpoint(lambda body: web.json_response({"choices": [choice]}))
+    with pytest.raises(ServerFault, match="no chat completion"):
+        await play(server)
+
+
+async def test_an_answer_in_parts_counts(endpoint):
+    done = await play(await endpoint(saying([{"type": "text", "text": "<answer>parts</answer>"}])))
+    assert (done.ending, done.answer) == (Ending.ANSWERED, "parts")
+
+
+async def test_a_refusal_is_the_models(endpoint):
+    done = await play(await endpoint({"role": "assistant", "content": None, "refusal": "I will not."}))
+    assert (done.ending, done.answer) == (Ending.REFUSED, None)
+
+
+async def test_a_users_mistake_in_one_of_several_calls_stays_one(endpoint):
+    class Mistaken(Tools):
+        async def call(self, call, context):
+            raise UsageError("the corpus is gone")
+
+    with pytest.raises(UsageError, match="the corpus is gone"):
+        await play(await endpoint(calling("a", "b")), Mistaken())

@@ -22,8 +22,9 @@ from toleap.agent.shortening import NotShortened, shorten, text_of
 from toleap.chat.answer import extract_answer
 from toleap.chat.client import Chat, Reply, serialise
 from toleap.chat.dialects import Dialect
+from toleap.chat.dialects.text import content_of
 from toleap.config import Agent, Sampling
-from toleap.errors import ContextOverflow, Fault
+from toleap.errors import ContextOverflow, ToleapError
 from toleap.types import (
     CallContext,
     Ending,
@@ -192,7 +193,14 @@ async def _ask(
         parameters["top_k"] = sampling.top_k
     if forced and player.tools:
         parameters["tool_choice"] = "none"
-    return await player.chat.ask(fragments, parameters, tools=player.tools, request_id=request_id(key, turn))
+    while True:
+        try:
+            return await player.chat.ask(fragments, parameters, tools=player.tools, request_id=request_id(key, turn))
+        except ContextOverflow:
+            # The prompt's size is our estimate: where the server counts more, less room for the reply may still do.
+            parameters["max_tokens"] //= 2
+            if parameters["max_tokens"] < _LEAST_ROOM:
+                raise
 
 
 async def _run_calls(calls: Sequence[ToolCall], dock: ToolLayer, context: CallContext) -> list[ToolResult]:
@@ -202,8 +210,8 @@ async def _run_calls(calls: Sequence[ToolCall], dock: ToolLayer, context: CallCo
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_run_call(n, call, dock, context)) for n, call in enumerate(calls)]
-    except* Fault as faults:
-        raise faults.exceptions[0] from None
+    except* ToleapError as errors:
+        raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
@@ -218,11 +226,16 @@ async def _run_call(place: int, call: ToolCall, dock: ToolLayer, context: CallCo
 def _finished(key: Key, talk: Conversation) -> Trajectory:
     """The trajectory whose last turn called no tool, or was forced."""
     last = talk.turns[-1]
-    content = last.reply.get("content")
-    response = content if isinstance(content, str) else ""
+    response = content_of(last.reply)
     answer = extract_answer(response if last.limit is None else str(last.messages[-1]["content"]))
-    ending = last.limit or (Ending.NO_ANSWER if answer is None else Ending.ANSWERED)
+    without = Ending.REFUSED if _declined(last) else Ending.NO_ANSWER
+    ending = last.limit or (without if answer is None else Ending.ANSWERED)
     return Trajectory(key, talk.opening, tuple(talk.turns), ending, answer, response, last.limit is not None)
+
+
+def _declined(turn: Turn) -> bool:
+    """Whether the endpoint says that the model, or a filter of its, refused to answer."""
+    return turn.finish_reason == "content_filter" or bool(turn.reply.get("refusal"))
 
 
 def call_seed(seed: int, key: Key, turn: int) -> int:

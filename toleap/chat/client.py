@@ -28,6 +28,8 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _WORTH_WAITING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_SERVERS_DOING = frozenset({"abort", "error"})
+"""Finish reasons by which a server says that it, not the model, ended the reply."""
 _HOPELESS = frozenset({401, 402, 403, 404, 405})
 
 
@@ -137,7 +139,9 @@ class Chat:
         except TimeoutError as error:
             raise _Busy(f"no answer in {self._call_seconds:g} seconds") from error
         except aiohttp.ClientError as error:
-            raise _Busy(f"{type(error).__name__}: {error}", everybody=True) from error
+            # A connection that cannot be made fails everybody; one that breaks may be this conversation's doing.
+            nobody = isinstance(error, aiohttp.ClientConnectorError)
+            raise _Busy(f"{type(error).__name__}: {error}", everybody=nobody) from error
         return _parse(raw, time.perf_counter() - started)
 
     def _refused(self, status: int, raw: bytes, retry_after: str | None) -> None:
@@ -168,6 +172,8 @@ def _parse(raw: bytes, seconds: float) -> Reply:
         message = choice["message"]
         if not isinstance(message, dict):
             raise TypeError("message is no object")
+        if choice.get("finish_reason") in _SERVERS_DOING or choice.get("error"):
+            raise ValueError("the server gave up on it")
         usage = answer.get("usage") or {}
         details = usage.get("prompt_tokens_details") or {}
         counted = Usage(

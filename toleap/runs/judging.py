@@ -54,7 +54,9 @@ class Judging:
             StoreFault: a verdict could not be stored.
         """
         while self._pending:
-            await asyncio.gather(*self._pending)
+            for ended in await asyncio.gather(*self._pending, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
 
     def stop(self) -> None:
         """Give up what is pending: those attempts are judged when asked for again."""

@@ -35,6 +35,8 @@ class ModelChoice:
     source: ModelSource | None = None
     policy: str | None = None
     base_url: str | None = None
+    window: int | None = None
+    """The context of a running server in tokens, where it says so."""
 
     @property
     def profile(self) -> str:
@@ -68,8 +70,8 @@ def choose_model(
         UsageError: the model cannot be served here, or the running server does not have it.
     """
     if operation.base_url is not None:
-        label = _served(operation.base_url, named, os.environ.get(operation.api_key_env))
-        return ModelChoice(label, UNVERIFIED, base_url=operation.base_url)
+        label, window = _served(operation.base_url, named, os.environ.get(operation.api_key_env))
+        return ModelChoice(label, UNVERIFIED, base_url=operation.base_url, window=window)
     wanted = named or _default(defaults)
     if wanted.startswith(_SCRIPTED):
         return _scripted(wanted.removeprefix(_SCRIPTED), trust=operation.trust)
@@ -91,8 +93,8 @@ def _default(defaults: Sequence[str | None]) -> str:
     return only or RESEARCH_MODEL
 
 
-def _served(base_url: str, named: str | None, api_key: str | None) -> str:
-    """The model to ask a running server for: the one named if it has it, or the only one it has."""
+def _served(base_url: str, named: str | None, api_key: str | None) -> tuple[str, int | None]:
+    """The model to ask a running server for (the one named if it has it, or the only one it has), and its context."""
     try:
         request = urllib.request.Request(f"{base_url.rstrip('/')}/models")
     except ValueError as error:
@@ -105,16 +107,17 @@ def _served(base_url: str, named: str | None, api_key: str | None) -> str:
         request.add_unredirected_header("Authorization", f"Bearer {api_key}")  # for this host only
     try:
         with opener.open(request, timeout=20) as answer:
-            listed = [str(item["id"]) for item in json.load(answer)["data"]]
+            windows = {str(item["id"]): item.get("max_model_len") for item in json.load(answer)["data"]}
     except urllib.error.HTTPError as error:
         if named and error.code in {404, 405}:
-            return named
+            return named, None
         raise UsageError(f"{request.full_url}: HTTP {error.code}; check --base-url and the API key") from error
-    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"no ChatCompletions server answers at {request.full_url}: {error}") from error
-    if named is None and len(listed) == 1:
-        return listed[0]
-    if named is None or named not in listed:
+    listed = list(windows)
+    chosen = listed[0] if named is None and len(listed) == 1 else named
+    if chosen is None or chosen not in windows:
         asked = f"has no model {named!r}" if named else "has several models"
         raise UsageError(f"{base_url} {asked}: give --model one of {', '.join(listed[:20]) or '(none)'}")
-    return named
+    window = windows[chosen]
+    return chosen, window if isinstance(window, int) else None

@@ -136,20 +136,25 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
         find("benchmarks", name)
     names, skipped = _choose(request, options, operation)
     loaded = [_load(name, options, operation) for name in names]
+    judges = Judges(settings.build_judge(layers))
+    planned = tuple(_planned(item, options, request.limit, judges) for item in loaded)
     if options.web is not None:
         _web_corpus(options.web)
         if not request.everything and all(item.spec.web.corpus for item in loaded):
             raise UsageError(
                 f"--web is for none of {', '.join(names)}: each is answered from its own pages; leave it out"
             )
-    judges = Judges(settings.build_judge(layers))
-    planned = tuple(_planned(item, options, request.limit, judges) for item in loaded)
     named = next((layer["model"] for layer in reversed(layers) if "model" in layer), None)
     model = choose_model(named, [item.spec.model for item in loaded], operation, log)
     profile = profile_for(model.profile)
     if "agent.context" in preset:
         preset["agent.context"] = min(preset["agent.context"], profile.context)
     config, operation = settings.build([profile.settings(), *layers, {"model": model.label}])
+    if model.window is not None and config.agent.context > model.window:
+        raise UsageError(
+            f"{model.label} at {model.base_url} has a context of {model.window} tokens, agent.context is "
+            f"{config.agent.context}: --set agent.context={model.window}"
+        )
     if config.needs_auxiliary and not config.reader.models:
         raise UsageError("an auxiliary model is needed and none is named: --set 'reader.models=[\"NAME\"]'")
     if config.agent.pictures == "show" and not profile.sees_images:
@@ -168,9 +173,14 @@ def with_model(request: Request, model: str, benchmark: Benchmark) -> Request:
 
 def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Everything run-wide that can change a score, flat: what the fingerprint is made of."""
-    flat = plan.config.scoring()
+    flat = {key: value for key, value in plan.config.scoring().items() if not key.startswith("benchmark.")}
+    for item in plan.benchmarks:
+        defaults = item.benchmark.spec.data.options
+        changed = {name: value for name, value in item.benchmark.options.items() if value != defaults.get(name)}
+        flat |= {f"benchmark.{item.benchmark.name}.{name}": value for name, value in changed.items()}
     # Which pages a corpus holds counts, in each benchmark's revision; where the file lies does not.
-    flat["web"] = None if plan.config.web is None else plan.config.web.partition(":")[0]
+    asked = plan.config.web if any(not item.benchmark.spec.web.corpus for item in plan.benchmarks) else None
+    flat["web"] = asked.partition(":")[0] if asked else None
     system = dialect_for(plan.config.agent.dialect).system(prompt(plan.config.agent.prompt), tool_schemas)
     texts = {"prompt.system": system, "prompt.forced": prompt("forced")}
     if plan.config.agent.policy == "summarise":

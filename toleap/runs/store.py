@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 import toleap
+from toleap.chat.dialects.text import content_of
 from toleap.errors import StoreFault, UsageError
 from toleap.runs import codec, results
 from toleap.runs.writer import Writer, connect
@@ -279,8 +280,7 @@ class Store:
 
     def _response(self, key: Key) -> str:
         row = self._reader.execute(f"SELECT blob FROM turns WHERE {_KEY} ORDER BY idx DESC LIMIT 1", key).fetchone()
-        content = codec.unpack_turn(row[0]).reply.get("content") if row else None
-        return content if isinstance(content, str) else ""
+        return content_of(codec.unpack_turn(row[0]).reply) if row else ""
 
 
 def bad_calls(turns: Sequence[Turn]) -> int:
