@@ -343,3 +343,21 @@ def test_the_most_tokens_is_bounded_by_turns_context_and_total() -> None:
 def test_options_of_a_benchmark_that_is_not_there_are_a_mistake() -> None:
     with pytest.raises(UsageError, match="unknown benchmark 'pagde': did you mean paged"):
         plan("paged", layer={"benchmark.pagde.tasks": 3})
+
+
+def test_a_model_without_sight_is_not_measured_on_pictures(workplace: Path) -> None:
+    folder = workplace / "benchmarks" / "seen"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    task = {"task_id": "1", "Question": "What is shown?", "Final answer": "a cat", "file_name": "a.png"}
+    (folder / "seen.jsonl").write_text(json.dumps(task) + "\n")
+    (folder / "benchmark.toml").write_text('text_only = "bare"\n')
+    pages = {"web": "corpus:pages.jsonl"}
+    with pytest.raises(UsageError, match=r"seen: it has pictures.*toleap run bare"):
+        plan("seen", layer=pages)
+    assert plan("seen", layer={**pages, "agent.pictures": "ignore"}).attempts == 8
+    layer = {**SCRIPTED, "benchmark.atoll.tasks": 6, **pages}
+    made = make_plan(Request(everything=True, layer=layer), lambda _line: None)
+    skipped = {item.name: item for item in made.skipped}
+    assert "pictures" in skipped["seen"].reason and "toleap run bare" in skipped["seen"].command
+    assert "bare" in {item.benchmark.name for item in made.benchmarks}

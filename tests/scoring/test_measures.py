@@ -127,7 +127,7 @@ def test_every_shipped_benchmark_names_measures_that_there_are() -> None:
     for name, measures in named.items():
         check_measures(measures, name)
     assert {name: measures for name, measures in named.items() if measures} == {
-        "browsecomp": ("calibration_rms_all_bins",),
+        "browsecomp": ("calibration_rms_all_bins", "calibration_ece_10"),
         "browsecomp-zh": ("calibration_ece_5",),
         "hle": ("calibration_rms", "calibration_rms_all_bins"),
         "hle-text": ("calibration_rms", "calibration_rms_all_bins"),

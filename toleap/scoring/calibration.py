@@ -15,6 +15,7 @@ import numpy as np
 _HLE_BIN = 100
 _ZH_BINS = 5
 _ZH_WIDTH = 20
+_ECE_BINS = 10
 
 
 def hle_rms(
@@ -67,6 +68,29 @@ def browsecomp_zh_ece(confidence: Sequence[float], correct: Sequence[bool]) -> f
             gap = abs(float(right[inside].sum()) / count - float(stated[inside].sum()) / count / 100)
             error += count / len(stated) * gap
     return 100 * error
+
+
+def ten_bin_ece(confidence: Sequence[float], correct: Sequence[bool]) -> float | None:
+    """The expected calibration error as a fraction: Σ (n_b/N)·|mean confidence − accuracy|.
+
+    Ten bins of confidence, open below and closed above: (0, 10] to (90, 100]; a confidence of 0 is in none, so it
+    counts in N only. Source: Guo et al. 2017 (On Calibration of Modern Neural Networks), as BrowseComp's evaluation
+    in Inspect uses it. None without any answer.
+
+    Raises:
+        ValueError: the two differ in length, or a confidence is outside 0…100.
+    """
+    stated, right = _arrays(confidence, correct)
+    if not len(stated):
+        return None
+    stated = stated / 100
+    edges = np.linspace(0, 1, _ECE_BINS + 1)
+    gaps = [
+        inside.sum() / len(stated) * abs(stated[inside].mean() - right[inside].mean())
+        for inside in ((stated > low) & (stated <= high) for low, high in itertools.pairwise(edges))
+        if inside.any()
+    ]
+    return float(sum(gaps))
 
 
 def _arrays(confidence: Sequence[float], correct: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:

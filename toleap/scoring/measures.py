@@ -10,7 +10,7 @@ from typing import Literal
 
 from toleap.errors import UsageError
 from toleap.scoring.attempted import Grade, attempted_scores
-from toleap.scoring.calibration import browsecomp_zh_ece, hle_rms
+from toleap.scoring.calibration import browsecomp_zh_ece, hle_rms, ten_bin_ece
 from toleap.scoring.judge.record import confidence_of, was_attempted
 from toleap.types import Verdict
 
@@ -50,13 +50,20 @@ def _rms(
     return (Figure(name, title, value, len(stated), reason),)
 
 
-def _ece(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
+def _ece_5(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
     stated, right = _stated(verdicts)
-    found = browsecomp_zh_ece(stated, right)
-    title = "expected calibration error, 5 bins"
-    if found is None:
-        return (Figure("calibration_ece_5", title, None, 0, _NO_CONFIDENCE),)
-    return (Figure("calibration_ece_5", title, found / 100, len(stated)),)
+    percent = browsecomp_zh_ece(stated, right)
+    return _ece("calibration_ece_5", 5, None if percent is None else percent / 100, len(stated))
+
+
+def _ece_10(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
+    stated, right = _stated(verdicts)
+    return _ece("calibration_ece_10", 10, ten_bin_ece(stated, right), len(stated))
+
+
+def _ece(name: str, bins: int, value: float | None, count: int) -> tuple[Figure, ...]:
+    title = f"expected calibration error, {bins} bins"
+    return (Figure(name, title, value, count, "" if count else _NO_CONFIDENCE),)
 
 
 def _attempted(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
@@ -85,7 +92,8 @@ MEASURES: Mapping[str, Measure] = {
         _rms, name="calibration_rms", title="RMS calibration error, official", bins="official"
     ),
     "calibration_rms_all_bins": partial(_rms, name="calibration_rms_all_bins", title=_ALL_BINS, bins="all_bins"),
-    "calibration_ece_5": _ece,
+    "calibration_ece_5": _ece_5,
+    "calibration_ece_10": _ece_10,
     "attempted": _attempted,
 }
 """Every measure that ``report.measures`` may name."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from toleap.scoring.agreement import agreement
 from toleap.scoring.attempted import Grade, attempted_scores
-from toleap.scoring.calibration import browsecomp_zh_ece, hle_rms
+from toleap.scoring.calibration import browsecomp_zh_ece, hle_rms, ten_bin_ece
 from toleap.types import Key, VerdictStatus
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 100), st.booleans()), max_size=350)
@@ -30,6 +30,7 @@ def test_calibration_is_the_owners_to_the_last_digit() -> None:
         assert official is not None and 100 * round(official, 2) == vector["hle_official_reported"]
         assert hle_rms(stated, right, bins="all_bins") == vector["hle_allbins"]
         assert browsecomp_zh_ece(stated, right) == vector["browsecomp_zh_ece_pct"]
+        assert ten_bin_ece(stated, right) == vector["browsecomp_ece_inspect"]
 
 
 def test_calibration_by_hand() -> None:
