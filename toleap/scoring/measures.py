@@ -10,7 +10,6 @@ from typing import Literal
 
 from toleap.errors import UsageError
 from toleap.scoring.attempted import Grade, attempted_scores
-from toleap.scoring.calibration import browsecomp_zh_ece, hle_rms, ten_bin_ece
 from toleap.scoring.judge.record import confidence_of, was_attempted
 from toleap.types import Verdict
 
@@ -44,6 +43,8 @@ def _stated(verdicts: Iterable[Verdict]) -> tuple[list[int], list[bool]]:
 def _rms(
     verdicts: Sequence[Verdict], *, name: str, title: str, bins: Literal["official", "all_bins"]
 ) -> tuple[Figure, ...]:
+    from toleap.scoring.calibration import hle_rms  # numpy, 8 MB in every run, only where it is needed
+
     stated, right = _stated(verdicts)
     value = hle_rms(stated, right, bins=bins)
     reason = "" if value is not None else "it needs 100 verdicts with a confidence" if stated else _NO_CONFIDENCE
@@ -51,12 +52,16 @@ def _rms(
 
 
 def _ece_5(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
+    from toleap.scoring.calibration import browsecomp_zh_ece
+
     stated, right = _stated(verdicts)
     percent = browsecomp_zh_ece(stated, right)
     return _ece("calibration_ece_5", 5, None if percent is None else percent / 100, len(stated))
 
 
 def _ece_10(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
+    from toleap.scoring.calibration import ten_bin_ece
+
     stated, right = _stated(verdicts)
     return _ece("calibration_ece_10", 10, ten_bin_ece(stated, right), len(stated))
 
