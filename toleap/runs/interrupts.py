@@ -14,7 +14,11 @@ INTERRUPTED = "interrupted; the same command continues where it stopped"
 
 @dataclass(slots=True)
 class Interrupts:
-    """The first Ctrl-C (or TERM) stops in good order, the second at once."""
+    """The first Ctrl-C (or TERM) stops in good order, the second at once.
+
+    In good order: by what ``stopping`` was given while its block runs, else by cancelling the task, whose owner
+    then calls ``settle``.
+    """
 
     task: asyncio.Task[object] | None
     seen: bool = False
@@ -28,6 +32,23 @@ class Interrupts:
             self.stop(INTERRUPTED)
         elif self.task is not None:
             self.task.cancel()
+
+    @contextlib.contextmanager
+    def stopping(self, stop: Callable[[str], None]) -> Iterator[None]:
+        """While the block runs, an interrupt calls ``stop`` with the reason instead of cancelling the task."""
+        self.stop = stop
+        if self.seen:
+            stop(INTERRUPTED)
+        try:
+            yield
+        finally:
+            self.stop = None
+
+    def settle(self) -> bool:
+        """Whether it was an interrupt that cancelled the task; then the task can go on and end in good order."""
+        if self.seen and self.task is not None:
+            self.task.uncancel()
+        return self.seen
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.errors import ServerFault, UsageError
 from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.evaluation import Evaluation, Prepared, judge_second, score_missing
-from toleap.runs.interrupts import INTERRUPTED, catching
+from toleap.runs.interrupts import INTERRUPTED, Interrupts, catching
 from toleap.runs.judges import authority
 from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
@@ -74,7 +74,25 @@ async def execute(
     Raises:
         UsageError: the tools cannot work here, or the run was made with other settings. Nothing was written.
         ServerFault: the model server did not start.
+        KeyboardInterrupt: it was interrupted before it was announced.
     """
+    with catching() as interrupts:
+        try:
+            return await _execute(plan, console, announce, interrupts, retry_quarantined=retry_quarantined)
+        except asyncio.CancelledError:
+            if interrupts.settle():
+                raise KeyboardInterrupt from None
+            raise
+
+
+async def _execute(
+    plan: Plan,
+    console: Console,
+    announce: Callable[[Announcement], None],
+    interrupts: Interrupts,
+    *,
+    retry_quarantined: bool,
+) -> Outcome:
     names = [item.benchmark.name for item in plan.benchmarks]
     async with Dock(plan.config.dock.tools, trust=plan.operation.trust, deadline=plan.config.dock.deadline) as dock:
         settings = identity(plan, dock.schemas())
@@ -90,11 +108,17 @@ async def execute(
                 if item.key.attempt < plan.k and item.key.task in prepared[item.key.benchmark].tasks
             ]
             announce(_announcement(plan, name, folder, len(owed)))
-            async with _judging(plan, store, prepared, console) as judging:
-                playing = _Playing(plan, name, prepared, store, dock, judging, console)
-                halted = await playing.play(owed) if owed else None
-                if halted == INTERRUPTED:
-                    judging.stop()
+            try:
+                async with _judging(plan, store, prepared, console) as judging:
+                    playing = _Playing(plan, name, prepared, store, dock, judging, console, interrupts)
+                    halted = await playing.play(owed) if owed else None
+                    if halted == INTERRUPTED:
+                        judging.stop()
+            except asyncio.CancelledError:
+                # Only what is durable counts from here on, so the result can be shown as it is.
+                if not interrupts.settle():
+                    raise
+                halted = INTERRUPTED
             return Outcome(store.result(), folder, halted)
 
 
@@ -126,32 +150,32 @@ class _Playing:
     dock: Dock
     judging: Judging
     console: Console
+    interrupts: Interrupts
 
     async def play(self, owed: list[Owed]) -> str | None:
         """Play what is owed; returns why it stopped early, or None."""
         operation = self.plan.operation
         progress = Progress(planned=len(owed))
         self.judging.told = progress.judged
-        with catching() as interrupts:
-            try:
-                async with (
-                    self._endpoint() as (base_url, closed),
-                    self._chat(base_url) as chat,
-                    connected(self.plan, base_url) as auxiliary,
-                ):
-                    evaluation = self._evaluation(chat, auxiliary, progress)
-                    scheduler = Scheduler(
-                        evaluation.play, self._note_fault, progress, operation.max_in_flight, operation.fault_limit
-                    )
-                    interrupts.stop = scheduler.stop
-                    progress.started = time.monotonic()
-                    async with shown(progress, self.console), _watching(closed, scheduler):
+        try:
+            async with (
+                self._endpoint() as (base_url, closed),
+                self._chat(base_url) as chat,
+                connected(self.plan, base_url) as auxiliary,
+            ):
+                evaluation = self._evaluation(chat, auxiliary, progress)
+                scheduler = Scheduler(
+                    evaluation.play, self._note_fault, progress, operation.max_in_flight, operation.fault_limit
+                )
+                progress.started = time.monotonic()
+                async with shown(progress, self.console), _watching(closed, scheduler):
+                    with self.interrupts.stopping(scheduler.stop):
                         await scheduler.run(owed)
-                    return scheduler.halted
-            except asyncio.CancelledError:
-                if not interrupts.seen:
-                    raise
-                return INTERRUPTED
+                return scheduler.halted
+        except asyncio.CancelledError:
+            if not self.interrupts.settle():
+                raise
+            return INTERRUPTED
 
     async def _note_fault(self, key: Key, reason: str, quarantine: bool) -> None:
         await self.store.fault(key, reason, quarantine=quarantine)
