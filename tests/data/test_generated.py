@@ -118,8 +118,8 @@ def test_code_needs_trust(folder: Path) -> None:
     [
         ("def build(options, into): pass\n", "wrote no tasks.jsonl"),
         ("x = 1\n", "has no function build"),
-        ("def build(:\n", "cannot be imported: invalid syntax"),
-        ("from .nothing import x\n", "cannot be imported: No module named"),
+        ("def build(:\n", "cannot be imported: SyntaxError: invalid syntax"),
+        ("from .nothing import x\n", "cannot be imported: ModuleNotFoundError: No module named"),
     ],
 )
 def test_sources_that_do_not_work(make: Make, source: str, says: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from toleap.errors import UsageError
+from toleap.folder_code import import_neighbour
 from toleap.runs.store import Planned, Store
-from toleap.serving.policies import load_benchmark_module, load_policy
+from toleap.serving.policies import load_policy
 from toleap.serving.replay import NotRecorded
 from toleap.types import Key, Message, Task, Turn
 
@@ -70,7 +71,7 @@ def test_source_is_the_package_and_is_loaded_once(folder: Path) -> None:
     (folder / "source.py").write_text("from .facts import WORD\nSEEN = []\nSEEN.append(WORD)\n")
     (folder / "late.py").write_text("from . import SEEN\n")
     load_policy("mine/echo", trust=True)
-    assert load_benchmark_module(folder, "late").SEEN == ["yes"]
+    assert import_neighbour(folder, "late").SEEN == ["yes"]
 
 
 def test_a_folder_of_the_same_name_elsewhere_is_another_package(folder: Path, tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_folder_of_the_same_name_elsewhere_is_another_package(folder: Path, tm
     other = tmp_path / "elsewhere" / "mine"
     other.mkdir(parents=True)
     (other / "facts.py").write_text('WORD = "no"\n')
-    assert load_benchmark_module(other, "facts").WORD == "no"
+    assert import_neighbour(other, "facts").WORD == "no"
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", "[1]"])

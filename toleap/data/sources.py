@@ -16,6 +16,7 @@ from toleap.data.selection import IDS
 from toleap.data.spec import FILE, Data
 from toleap.data.tasks import DataFile
 from toleap.errors import UsageError
+from toleap.folder_code import check_trust
 from toleap.folders import Folder
 
 _CACHE = "cache:"
@@ -150,7 +151,7 @@ class Source:
 
     def _python_ready(self) -> Readiness:
         try:
-            generated.check_trust(self.folder, self.place, trust=self.trust)
+            check_trust(self.folder, self.place, trust=self.trust)
         except UsageError as error:
             return Readiness(False, str(error), "--trust")
         built = generated.built_folder(self.folder, self.place, self.options)

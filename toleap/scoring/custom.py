@@ -10,20 +10,13 @@ failure and never the model's: the verdict is unscored and says why. The file ma
 
 from __future__ import annotations
 
-import hashlib
-import importlib.machinery
-import importlib.util
 import inspect
-import re
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
-from typing import Any
 
 from toleap.errors import UsageError
+from toleap.folder_code import check_trust, digest, import_script, short, told
 from toleap.folders import Folder
 from toleap.scoring.finding import Finding
 
@@ -31,7 +24,6 @@ CODE_VERSION = "1"
 """Raised with every change that can change a verdict; it is part of the scorer's fingerprint."""
 
 PREFIX = "python:"
-_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +39,7 @@ class CustomRule:
         try:
             result = self.function(question, answer, gold, response)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the scorer's own failure is never the model's
-            return Finding("unscored", _short(f"{self.path.name} raised {_told(error)}"), answer)
+            return Finding("unscored", short(f"{self.path.name} raised {told(error)}"), answer)
         return self._finding(result, answer)
 
     def _finding(self, result: object, answer: str) -> Finding:
@@ -59,7 +51,7 @@ class CustomRule:
             case _:
                 shown = f"{self.path.name} returned {type(result).__name__}, not a bool or a (bool, reason)"
                 return Finding("unscored", shown, answer)
-        return Finding("correct" if correct else "wrong", _short(reason), answer)
+        return Finding("correct" if correct else "wrong", short(reason), answer)
 
 
 def load_rule(script: str, folder: Folder | None, *, trust: bool, where: str) -> CustomRule:
@@ -69,10 +61,10 @@ def load_rule(script: str, folder: Folder | None, *, trust: bool, where: str) ->
         UsageError: there is no such file, it may not run, it cannot be imported, or has no function ``score``.
     """
     path = _checked(script, folder, trust=trust, where=where)
-    function = _imported(path).get("score")
+    function = getattr(import_script(path, "scorer"), "score", None)
     if not callable(function) or inspect.iscoroutinefunction(function) or not _takes_four(function):
         raise UsageError(f"{path}: has no function score(question, answer, gold, response)")
-    return CustomRule(path, _digest(path.parent, script), function)
+    return CustomRule(path, digest(path.parent, script), function)
 
 
 def _checked(script: str, folder: Folder | None, *, trust: bool, where: str) -> Path:
@@ -80,40 +72,9 @@ def _checked(script: str, folder: Folder | None, *, trust: bool, where: str) -> 
         raise UsageError(
             f"{where}: {PREFIX + script!r} is no Python file of a benchmark's folder: write {PREFIX}scorer.py"
         )
-    path = folder.path / script
-    if not path.is_file():
-        raise UsageError(f"{where}: there is no {path}")
-    if not (folder.shipped or trust):
-        raise UsageError(f"{path} is Python that would run on this machine: read it, then add --trust")
-    return path
-
-
-class _Loader(importlib.machinery.SourceFileLoader):
-    """Compiles what the file holds now: a cached one of the same second and size would be another scorer."""
-
-    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - protocol
-        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
-        return code
-
-
-def _imported(path: Path) -> dict[str, Any]:
-    """The names of the file, run as a package of its own, so that it finds its neighbours."""
-    name = "toleap_scorer_" + re.sub(r"\W", "_", path.parent.name)
-    for known in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
-        del sys.modules[known]
-    loader = _Loader(name, str(path))
-    spec = importlib.util.spec_from_file_location(
-        name, path, loader=loader, submodule_search_locations=[str(path.parent)]
-    )
-    if spec is None:
-        raise UsageError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise UsageError(_short(f"{path}: cannot be imported: {_told(error)}")) from error
-    return vars(module)
+    if not (folder.path / script).is_file():
+        raise UsageError(f"{where}: there is no {folder.path / script}")
+    return check_trust(folder, script, trust=trust)
 
 
 def _takes_four(function: Callable[..., object]) -> bool:
@@ -122,23 +83,3 @@ def _takes_four(function: Callable[..., object]) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _digest(folder: Path, script: str) -> str:
-    """SHA-256 of the script and of every Python file that it could import from its folder."""
-    digest = hashlib.sha256(script.encode())
-    for path in sorted(folder.rglob("*.py")):
-        if path.is_file():
-            digest.update(f"\n{path.relative_to(folder).as_posix()}\n".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _told(error: BaseException) -> str:
-    """Type and message of an exception, also of one whose message cannot be made."""
-    return traceback.format_exception_only(error)[-1]
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.encode("utf-8", "replace").decode().split())
-    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

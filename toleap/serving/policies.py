@@ -6,18 +6,14 @@ its ``policies.py``: name → a function without arguments that makes a ``Policy
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol, cast
 
 import orjson
 
 from toleap.errors import UsageError
+from toleap.folder_code import check_trust, import_neighbour
 from toleap.folders import find
 from toleap.serving.replay import RecordedRun
 from toleap.types import Message
@@ -66,53 +62,13 @@ def load_policy(spec: str, *, trust: bool = False, results: Path | None = None) 
     return _benchmark_policy(benchmark if slash else _DEFAULT_BENCHMARK, name, trust=trust)
 
 
-def load_benchmark_module(folder: Path, module: str) -> ModuleType:
-    """Import ``module`` of a benchmark's folder as a submodule of a package of its own.
-
-    The package is the folder's ``source.py``, or empty where there is none, so ``from .source import …`` works.
-    The caller has checked that the folder's Python may run.
-
-    Raises:
-        UsageError: the module cannot be imported.
-    """
-    package = "toleap_benchmark_" + re.sub(r"\W", "_", folder.name)
-    try:
-        if not _is_loaded(package, folder):
-            _load_package(package, folder)
-        return importlib.import_module(f"{package}.{module}")
-    except (SyntaxError, ImportError) as error:
-        raise UsageError(f"{folder / module}.py: cannot be imported: {error}") from error
-
-
-def _is_loaded(package: str, folder: Path) -> bool:
-    loaded = sys.modules.get(package)
-    return loaded is not None and str(folder) in getattr(loaded, "__path__", [])
-
-
-def _load_package(package: str, folder: Path) -> None:
-    for known in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
-        del sys.modules[known]
-    source = folder / "source.py"
-    if not source.is_file():
-        sys.modules[package] = ModuleType(package)
-        sys.modules[package].__path__ = [str(folder)]
-        return
-    spec = importlib.util.spec_from_file_location(package, source, submodule_search_locations=[str(folder)])
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{source} is no Python file")
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[package] = made
-    spec.loader.exec_module(made)
-
-
 def _benchmark_policy(benchmark: str, name: str, *, trust: bool) -> Policy:
     folder = find("benchmarks", benchmark)
     path = folder.path / _POLICIES_FILE
     if not path.is_file():
         raise UsageError(f"benchmark {benchmark} has no policies: there is no {path}")
-    if not (folder.shipped or trust):
-        raise UsageError(f"{path} is Python that would run on this machine: read it, then add --trust")
-    policies = getattr(load_benchmark_module(folder.path, path.stem), "POLICIES", None)
+    check_trust(folder, _POLICIES_FILE, trust=trust)
+    policies = getattr(import_neighbour(folder.path, path.stem), "POLICIES", None)
     if not isinstance(policies, Mapping):
         raise UsageError(f"{path}: has no dictionary POLICIES")
     if name not in policies:
