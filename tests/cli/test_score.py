@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import NO_CODE, Program, Server, database_in, killed, query, row_of, wait_until
+from tests.cli.program import (
+    NO_CODE,
+    Program,
+    Server,
+    database_in,
+    finished,
+    killed,
+    query,
+    row_of,
+    stopped_at_exit,
+    wait_until,
+)
 
 MODEL = [{"role": "assistant", "content": "<answer>Ostby</answer>"}]
 TASKS = [
@@ -109,6 +121,24 @@ def test_a_kill_between_an_ending_and_its_verdict_repeats_only_the_judging(judge
             done = judged(*command, *asks(quick))
         assert (done.code, row_of(done.json, "mine")["average"]) == (0, 1.0), done.said
         assert model.stats()["requests"] == asked == 6
+
+
+def test_an_interrupt_while_verdicts_are_waited_for_keeps_the_answers_and_shows_the_table(
+    judged: Program, tmp_path: Path
+) -> None:
+    with judge(tmp_path, YES, 0, "--latency-ms", "60000") as slow:
+        process = judged.start(*run(judged, *asks(slow)))
+        with stopped_at_exit(process):
+            while "judging: 6 answers" not in process.stderr.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            stopped = finished(process)
+        port = slow.port
+    assert (stopped.code, row_of(stopped.json, "mine")["counts"]["unscored"]) == (1, 6), stopped.said
+    assert "interrupted" in stopped.json["halted"] and "Traceback" not in stopped.err
+    with judge(tmp_path, YES, port) as quick:
+        done = judged(*run(judged, *asks(quick)))
+    assert (done.code, row_of(done.json, "mine")["average"]) == (0, 1.0), done.said
 
 
 def _ended(folder: Path) -> int:
