@@ -100,6 +100,8 @@ class ToolResult:
     attempts: int = 1
     replica: str = ""
     cached: bool = False
+    reset: bool = False
+    """What a stateful tool had kept for the trajectory is gone after this call, and the text says so."""
 
 
 @dataclass(frozen=True, slots=True)

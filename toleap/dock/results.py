@@ -1,8 +1,8 @@
 """What a tool's answer looks like in MCP, and how the dock reads it back.
 
 An answer is one block of text. What kind of answer it is stands in the result's ``_meta``, under ``toleap``:
-``{"error": "world" | "blocked" | "call" | null, "truncated": bool}``. A server that knows nothing of toleap marks
-an error with ``is_error`` only; that is read as the world's.
+``{"error": "world" | "blocked" | "call" | null, "truncated": bool, "reset": bool}``. A server that knows nothing of
+toleap marks an error with ``is_error`` only; that is read as the world's.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ def answer(text: str, *, truncated: bool = False) -> CallToolResult:
     return _result(text, None, truncated)
 
 
-def world(text: str, *, truncated: bool = False) -> CallToolResult:
-    """The world did not give it: the page is gone, nothing was found, the file is broken, the code raised."""
-    return _result(text, ErrorClass.WORLD, truncated)
+def world(text: str, *, truncated: bool = False, reset: bool = False) -> CallToolResult:
+    """The world did not give it: the page is gone, nothing was found, the file is broken, the code raised.
+
+    ``reset``: what this stateful tool had kept for the trajectory is gone now; the text must say so.
+    """
+    return _result(text, ErrorClass.WORLD, truncated, reset=reset)
 
 
 def blocked(text: str) -> CallToolResult:
@@ -43,11 +46,16 @@ def read_result(result: CallToolResult) -> ToolResult:
     text = "\n".join(block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content)
     # A lone surrogate can be neither sent to a model nor stored.
     text = text.encode("utf-8", "replace").decode()
-    return ToolResult(text=text, error=_error(mark, result.is_error), truncated=mark.get("truncated") is True)
+    return ToolResult(
+        text=text,
+        error=_error(mark, result.is_error),
+        truncated=mark.get("truncated") is True,
+        reset=mark.get("reset") is True,
+    )
 
 
-def _result(text: str, error: ErrorClass | None, truncated: bool) -> CallToolResult:
-    mark = {"error": error.value if error else None, "truncated": truncated}
+def _result(text: str, error: ErrorClass | None, truncated: bool, *, reset: bool = False) -> CallToolResult:
+    mark = {"error": error.value if error else None, "truncated": truncated, "reset": reset}
     content = TextContent(type="text", text=text)
     return CallToolResult(content=[content], is_error=error is not None, _meta={META_KEY: mark})
 

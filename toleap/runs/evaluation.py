@@ -15,8 +15,9 @@ from toleap.data.images import is_picture
 from toleap.errors import StoreFault
 from toleap.runs.judging import Judge, Judging
 from toleap.runs.progress import Progress
+from toleap.runs.replaying import replayed
 from toleap.runs.store import Store
-from toleap.types import CallContext, ErrorClass, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
+from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
 _log = logging.getLogger(__name__)
 _VERDICTS_AT_ONCE = 256
@@ -91,23 +92,26 @@ class Evaluation:
         await self._end(trajectory, task, benchmark)
 
     async def _continued(self, key: Key, opening: Sequence[Message], context: CallContext) -> Conversation:
+        """The conversation where it stopped; from its first turn where that state cannot be had again."""
         try:
             before = self.store.trajectory_so_far(key)
         except StoreFault as torn:
-            _log.warning("%s begins anew: %s", key, torn)
-            before = None
-        if before is None or before[0] != tuple(opening):
+            return await self._restarted(key, opening, str(torn))
+        if before is None:
             await self.store.begin(key, opening)
             return Conversation(opening, agent=self.player.agent)
-        await self._rebuild(before[1], context)
-        return Conversation(*before, agent=self.player.agent)
+        if before[0] != tuple(opening):
+            return await self._restarted(key, opening, "its opening messages are others now")
+        differs = await replayed(before[1], self.dock, context)
+        if differs is None:
+            return Conversation(*before, agent=self.player.agent)
+        await self.dock.release(context)
+        return await self._restarted(key, opening, differs)
 
-    async def _rebuild(self, turns: Sequence[Turn], context: CallContext) -> None:
-        """Make the calls to stateful tools again, so that an interpreter's variables are what the model expects."""
-        for turn in turns:
-            for call, result in zip(turn.calls, turn.results, strict=True):
-                if result.error is not ErrorClass.CALL and self.dock.keeps_state(call.name):
-                    await self.dock.call(call, context)
+    async def _restarted(self, key: Key, opening: Sequence[Message], reason: str) -> Conversation:
+        _log.warning("%s begins anew: %s", key, reason)
+        await self.store.begin(key, opening, restart=True)
+        return Conversation(opening, agent=self.player.agent)
 
     async def _save(self, key: Key, turn: Turn) -> None:
         await self.store.put_turn(key, turn)

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS attempts (
     turns INTEGER NOT NULL DEFAULT 0, tool_calls INTEGER NOT NULL DEFAULT 0, bad_calls INTEGER NOT NULL DEFAULT 0,
     prompt_tokens INTEGER NOT NULL DEFAULT 0, completion_tokens INTEGER NOT NULL DEFAULT 0,
     seconds REAL NOT NULL DEFAULT 0, opening BLOB, version TEXT, ended TEXT,
+    restarts INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (benchmark, task, attempt)
 ) WITHOUT ROWID;
 

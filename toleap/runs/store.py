@@ -92,6 +92,7 @@ class Store:
             self._reader = connect(self._path)
             # All tables at once, so that a process killed here leaves none of them or all.
             self._reader.executescript(f"BEGIN; {(Path(__file__).parent / 'schema.sql').read_text()} COMMIT;")
+            _add_restarts(self._reader)
         except sqlite3.Error as error:
             self._lock.close()
             raise UsageError(f"{self._path}: not a readable results database: {error}") from error
@@ -212,13 +213,16 @@ class Store:
             raise StoreFault(f"{key}: a turn is missing from the store")
         return codec.unpack_messages(row[0]), tuple(codec.unpack_turn(blob) for _, blob in blobs)
 
-    async def begin(self, key: Key, opening: Sequence[Message]) -> None:
-        """Start an attempt anew: its opening messages, and no turns."""
+    async def begin(self, key: Key, opening: Sequence[Message], *, restart: bool = False) -> None:
+        """Start an attempt anew: its opening messages, and no turns. ``restart`` counts that turns were given up."""
         blob = codec.pack_messages(opening)
 
         def operation(db: sqlite3.Connection) -> None:
             db.execute(f"DELETE FROM turns WHERE {_KEY}", key)
-            db.execute(f"UPDATE attempts SET opening = ?, version = ? WHERE {_KEY}", (blob, toleap.__version__, *key))
+            db.execute(
+                f"UPDATE attempts SET opening = ?, version = ?, restarts = restarts + ? WHERE {_KEY}",
+                (blob, toleap.__version__, restart, *key),
+            )
 
         await self._writer.write(operation)
 
@@ -341,6 +345,12 @@ def _insert_verdict(db: sqlite3.Connection, key: Key, verdict: Verdict) -> None:
         "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*key, verdict.scorer, verdict.status, verdict.reason, verdict.extracted, verdict.raw, _now()),
     )
+
+
+def _add_restarts(db: sqlite3.Connection) -> None:
+    """Runs made before restarts were counted lack the column."""
+    if "restarts" not in {row[1] for row in db.execute("PRAGMA table_info(attempts)")}:
+        db.execute("ALTER TABLE attempts ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0")
 
 
 def _refuse_remote(folder: Path) -> None:

@@ -85,7 +85,7 @@ def _result(reply: Reply, seconds: int) -> CallToolResult:
     text = "\n".join(part for part in parts if part) or "[The code printed nothing.]"
     cut = outcome.left_out > 0
     good = outcome.end == "done" or (outcome.end == "exited" and outcome.status == 0)
-    return answer(text, truncated=cut) if good else world(text, truncated=cut)
+    return answer(text, truncated=cut) if good else world(text, truncated=cut, reset=not outcome.alive)
 
 
 def _output(outcome: Outcome) -> str:
