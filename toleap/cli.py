@@ -205,8 +205,8 @@ _TRUST = click.option("--trust", is_flag=True, help="Let Python in benchmark fol
 def prepare(names: tuple[str, ...], everything: bool, again: bool, trust: bool, as_json: bool) -> None:
     """Fetch the official data of benchmarks, check it and keep it in the cache. Needs the web.
 
-    Gated data (gaia, hle) needs accepted terms and HF_TOKEN; status says where. Exit code 1 when one of several could
-    not be prepared.
+    The official prompt of a benchmark's judge is fetched with it, for judge.prompt=official. Gated data (gaia, hle)
+    needs accepted terms and HF_TOKEN; status says where. Exit code 1 when something could not be fetched.
 
     \b
     Examples:
@@ -246,7 +246,7 @@ def import_(name: str, paths: tuple[Path, ...], trust: bool, as_json: bool) -> N
 def verify(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
     """Read the data in the cache again and check it whole; without names, of every benchmark that is ready.
 
-    Digests, rows, columns, every encrypted cell and the attachments. Exit code 1 when something is wrong.
+    Digests, rows, columns, every encrypted cell, the attachments, and the judge's official prompt. Exit code 1 when something is wrong.
 
     \b
     Example:

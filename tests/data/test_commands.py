@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.data.conftest import Make
+from tests.scoring.judge.owners import Owners
 from toleap import cli
+from toleap.scoring.judge import official
 
 ROW = {"task_id": "t1", "Question": "Who?", "Final answer": "GOLD"}
 KEPT = '[data]\nsource = "jsonl:cache:kept.jsonl"\nlicence = "MIT"\n'
@@ -110,6 +114,51 @@ def test_mistakes(toleap: Program, kept: Path, arguments: tuple[str, ...], says:
     code, _, err = toleap("data", *arguments)
     assert code == 2
     assert re.search(says, err)
+
+
+@pytest.fixture
+def owners(monkeypatch: pytest.MonkeyPatch) -> Iterator[Owners]:
+    digest = hashlib.sha256(b"{target} {result}").hexdigest()
+    pinned = official.Source("owner/name", "grader.py", "PROMPT", "c" * 40, digest)
+    with Owners() as found:
+        monkeypatch.setattr(official, "PUBLISHED", found.address)
+        monkeypatch.setattr(official, "SOURCES", {"xbench": pinned})
+        yield found
+
+
+def test_the_official_prompt_of_the_judge_is_prepared_with_the_data(
+    toleap: Program, make: Make, owners: Owners, tmp_path: Path
+) -> None:
+    make("judged", '[score]\nby = "judge"\nrubric = "xbench"\n', {"judged.jsonl": [ROW]})
+
+    def prompt(command: str) -> tuple[int, str]:
+        code, out, err = toleap("data", command, "judged", "--json")
+        assert err == ""
+        return code, json.loads(out)[0]["judge_prompt"]
+
+    assert prompt("status") == (0, "missing")
+    code, out, err = toleap("data", "prepare", "judged", "--json")
+    (row,) = json.loads(out)
+    assert (code, row["rows"], row["judge_prompt"], err.count("\n")) == (1, 1, "missing", 1)
+    assert f"{owners.address}/owner/name/{'c' * 40}/grader.py cannot be fetched (Not Found)" in err
+    owners.content = b'PROMPT = "{target} {other}"'
+    code, _, err = toleap("data", "prepare", "judged")
+    assert code == 1 and "judged: its judge's official prompt: " in err and "is not the pinned prompt" in err
+    assert not (tmp_path / "home" / "judges" / "xbench" / "grader.py").exists()
+    owners.content = b'PROMPT = "{target} {result}"'
+    assert prompt("prepare") == prompt("status") == prompt("verify") == (0, "official")
+    (tmp_path / "home" / "judges" / "xbench" / "grader.py").write_text("PROMPT = '{target}'")
+    assert prompt("verify") == (1, "wrong")
+    assert prompt("prepare") == (0, "official")
+
+
+def test_what_has_no_official_prompt_asks_nobody_for_one(toleap: Program, make: Make, owners: Owners) -> None:
+    make("plain", "", {"plain.jsonl": [ROW]})
+    make("general", '[score]\nby = "judge"\n', {"general.jsonl": [ROW]})
+    make("frames", '[score]\nby = "judge"\nrubric = "frames"\n', {"frames.jsonl": [ROW]})
+    code, out, _ = toleap("data", "prepare", "plain", "general", "frames", "--json")
+    assert (code, [row["judge_prompt"] for row in json.loads(out)]) == (0, ["", "", "unpublished"])
+    assert owners.asked == []
 
 
 @pytest.mark.parametrize("command", ["prepare", "import", "verify", "status"])

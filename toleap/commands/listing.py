@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from toleap.benchmark import load
 from toleap.chat.profiles import all_profiles
 from toleap.commands.output import as_json as print_json
@@ -15,6 +17,8 @@ from toleap.data import imports
 from toleap.data import prepare as preparing
 from toleap.errors import UsageError
 from toleap.folders import find, find_all
+
+_PROMPT = "official judge prompt"
 
 
 def show(what: str, *, as_json: bool) -> None:
@@ -27,36 +31,33 @@ def show(what: str, *, as_json: bool) -> None:
 
 
 def prepare(names: Sequence[str], *, everything: bool, again: bool, trust: bool, as_json: bool) -> int:
-    """Fetch the data of these benchmarks; returns 1 where one of several could not be.
+    """Fetch the data of these benchmarks and the official prompts of their judges; returns 1 where something is
+    still missing.
 
     Raises:
-        UsageError: none is named, or the only one that is cannot be prepared.
+        UsageError: none is named, or the data of the only one that is cannot be prepared.
     """
     if everything == bool(names):
         raise UsageError("name one or more benchmarks, or --all (toleap data status shows them)")
     rows: list[dict[str, Any]] = []
     for name in find_all("benchmarks") if everything else dict.fromkeys(names):
         try:
-            rows.append({**asdict(preparing.prepare(name, again=again, trust=trust)), "problem": ""})
+            done = asdict(preparing.prepare(name, again=again, trust=trust))
+            rows.append({**done, "problem": "", **_fetched_prompt(name, again=again, trust=trust)})
         except UsageError as error:
             if len(names) == 1:
                 raise
             rows.append({"name": name, "rows": None, "fetched": False, "where": "", "problem": str(error)})
-    if as_json:
-        print_json(rows)
-    else:
-        as_table(
-            ["benchmark", "state", "tasks", "where"],
-            [(row["name"], _prepared(row), row["rows"] or "–", row["where"] or row["problem"]) for row in rows],
-        )
-    return 1 if any(row["problem"] for row in rows) else 0
+            rows[-1] |= {"judge_prompt": _prompt_state(name, trust=trust), "judge_prompt_problem": ""}
+    _show_prepared(rows, as_json=as_json)
+    return 1 if any(row["problem"] or row["judge_prompt_problem"] for row in rows) else 0
 
 
 def verify(names: Sequence[str], *, trust: bool, as_json: bool) -> int:
     """Check the data of these benchmarks (or of all that are ready) again; returns 1 where something is wrong."""
-    found = preparing.verify(names or None, trust=trust)
+    found = [(item, _prompt_state(item.name, trust=trust)) for item in preparing.verify(names or None, trust=trust)]
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json([{**asdict(item), "judge_prompt": prompt} for item, prompt in found])
     else:
         rows = [
             (
@@ -65,12 +66,13 @@ def verify(names: Sequence[str], *, trust: bool, as_json: bool) -> int:
                 item.rows or "–",
                 "–" if item.attachments is None else item.attachments,
                 item.sha256[:12] or "–",
+                prompt or "–",
                 item.source if item.ok else item.problem,
             )
-            for item in found
+            for item, prompt in found
         ]
-        as_table(["benchmark", "data", "tasks", "files", "sha256", "from"], rows)
-    return 0 if all(item.ok for item in found) else 1
+        as_table(["benchmark", "data", "tasks", "files", "sha256", _PROMPT, "from"], rows)
+    return 0 if all(item.ok and prompt != "wrong" for item, prompt in found) else 1
 
 
 def import_data(name: str, paths: Sequence[Path], *, trust: bool, as_json: bool) -> None:
@@ -90,22 +92,75 @@ def status(names: Sequence[str], *, trust: bool, as_json: bool) -> int:
     """
     for name in names:
         find("benchmarks", name)
-    found = imports.status(names or None, trust=trust)
+    found = [(item, _prompt_state(item.name, trust=trust)) for item in imports.status(names or None, trust=trust)]
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json([{**asdict(item), "judge_prompt": prompt} for item, prompt in found])
     else:
         rows = [
             (
                 item.name,
                 "ready" if item.ready else "not ready",
                 item.rows or "–",
+                prompt or "–",
                 item.where or item.problem,
                 item.command,
             )
-            for item in found
+            for item, prompt in found
         ]
-        as_table(["benchmark", "state", "tasks", "where", "to type"], rows)
-    return 0 if all(item.ready for item in found) or not names else 1
+        as_table(["benchmark", "state", "tasks", _PROMPT, "where", "to type"], rows)
+    return 0 if all(item.ready for item, _ in found) or not names else 1
+
+
+def _rubric(name: str, *, trust: bool) -> str:
+    """The rubric by which a benchmark's answers are judged; empty where none is, or its folder cannot be read."""
+    try:
+        score = load(name, trust=trust).score
+    except UsageError:
+        return ""
+    return (score.rubric or "general") if "judge" in (score.by, score.also) else ""
+
+
+def _prompt_state(name: str, *, trust: bool) -> str:
+    """What the cache holds of the official prompt of a benchmark's judge; empty where it has none to hold."""
+    from toleap.scoring.judge import official  # 0.3 s, which a list of models need not wait for
+
+    rubric = _rubric(name, trust=trust)
+    return official.state(rubric) if rubric and rubric != "general" else ""
+
+
+def _fetched_prompt(name: str, *, again: bool, trust: bool) -> dict[str, Any]:
+    """Fetch the official prompt of a benchmark's judge; without it the data can still be used."""
+    from toleap.scoring.judge import official
+
+    problem = ""
+    try:
+        official.fetch(_rubric(name, trust=trust), again=again)
+    except UsageError as error:
+        problem = str(error)
+    return {"judge_prompt": _prompt_state(name, trust=trust), "judge_prompt_problem": problem}
+
+
+def _show_prepared(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+    else:
+        as_table(
+            ["benchmark", "state", "tasks", _PROMPT, "where"],
+            [
+                (
+                    row["name"],
+                    _prepared(row),
+                    row["rows"] or "–",
+                    row["judge_prompt"] or "–",
+                    row["where"] or row["problem"],
+                )
+                for row in rows
+            ],
+        )
+    said = Console(stderr=True, highlight=False, soft_wrap=True)
+    for row in rows:
+        if row["judge_prompt_problem"]:
+            said.print(f"{row['name']}: its judge's official prompt: {row['judge_prompt_problem']}", markup=False)
 
 
 def _prepared(row: Mapping[str, Any]) -> str:
