@@ -246,7 +246,8 @@ def import_(name: str, paths: tuple[Path, ...], trust: bool, as_json: bool) -> N
 def verify(names: tuple[str, ...], trust: bool, as_json: bool) -> None:
     """Read the data in the cache again and check it whole; without names, of every benchmark that is ready.
 
-    Digests, rows, columns, every encrypted cell, the attachments, and the judge's official prompt. Exit code 1 when something is wrong.
+    Digests, rows, columns, every encrypted cell, the attachments, and the judge's official prompt. Exit code 1 when
+    something is wrong.
 
     \b
     Example:
