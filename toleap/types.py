@@ -68,14 +68,34 @@ class CallContext:
         return f"{self.run}/{self.benchmark}/{self.task}#{self.attempt}"
 
 
+class CallForm(StrEnum):
+    """How a call was written, for counting."""
+
+    PLAIN = "plain"
+    MENDED = "mended"
+    """Almost a call: the tolerant reading could tell what was meant."""
+    MALFORMED = "malformed"
+    """It could not be read."""
+    CUT = "cut"
+    """It stops too early."""
+    HIDDEN = "hidden"
+    """It stands inside the thoughts, where none is made."""
+    UNKNOWN = "unknown"
+    """It can be read, and names a tool that is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call that a model asked for; ``problem`` says in one sentence why it cannot be made."""
+    """One call that a model asked for; ``problem`` says in one sentence why it cannot be made.
+
+    Calls that ask for the same are equal, in whatever ``form`` they were written.
+    """
 
     id: str
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
+    form: CallForm = field(default=CallForm.PLAIN, compare=False)
 
 
 class ErrorClass(StrEnum):
@@ -195,6 +215,32 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Conduct:
+    """What the turns of an attempt hold, counted when it ended."""
+
+    calls: tuple[int, ...] = ()
+    """Calls that could be read, by turn."""
+    new: tuple[int, ...] = ()
+    """How many of these had not been made before in the attempt, by turn."""
+    mended: int = 0
+    """Calls that tolerant reading could repair; no bad calls."""
+    cut: int = 0
+    hidden: int = 0
+    unknown: int = 0
+    """Bad calls by their ``CallForm``; what is left of the bad ones was malformed or did not fit the schema."""
+    summaries: int = 0
+    readings: int = 0
+    """Pages, or parts of them, that an auxiliary model read."""
+    unread: int = 0
+    """Pages, or parts of them, that no auxiliary model could read: an extract stood in for the reading."""
+    failed_asks: int = 0
+    """Requests to auxiliary models of which nothing usable came back."""
+    auxiliary_prompt: int = 0
+    auxiliary_completion: int = 0
+    """Tokens that auxiliary models read and wrote, failed requests included."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRow:
     """One planned attempt as a table sees it. ``ending`` None means owed: it has not ended (yet)."""
 
@@ -214,6 +260,14 @@ class AttemptRow:
     """Calls that were malformed, unknown or truncated."""
     completion_tokens: int = 0
     seconds: float = 0.0
+    faults: int = 0
+    """Failures of ours so far: more than none and an ending mean that it was retried."""
+    restarts: int = 0
+    """How often its turns were given up and it began anew."""
+    versions: tuple[str, ...] = ()
+    """The versions of toleap that began and ended it."""
+    conduct: Conduct | None = None
+    """None where it has not ended, or did so before this was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +309,5 @@ class RunResult:
     """The scoring settings, flat: ``{"sampling.temperature": 1.0, …}``. Tables flag rows that differ."""
     created: str
     benchmarks: tuple[BenchmarkResult, ...]
+    varied: tuple[Mapping[str, Any], ...] = ()
+    """For each ablation that the run is part of: what was varied, and its value here."""

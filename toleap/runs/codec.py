@@ -10,7 +10,7 @@ import orjson
 import zstandard
 
 from toleap.errors import StoreFault
-from toleap.types import Ending, ErrorClass, Message, SubCall, ToolCall, ToolResult, Turn, Usage
+from toleap.types import CallForm, Ending, ErrorClass, Message, SubCall, ToolCall, ToolResult, Turn, Usage
 
 _local = threading.local()
 _LARGEST = 256 * 2**20
@@ -60,7 +60,7 @@ def unpack_turn(blob: bytes) -> Turn:
             **{
                 **raw,
                 "messages": tuple(raw["messages"]),
-                "calls": tuple(ToolCall(**call) for call in raw["calls"]),
+                "calls": tuple(_call(call) for call in raw["calls"]),
                 "results": tuple(_result(result) for result in raw["results"]),
                 "usage": Usage(**raw["usage"]),
                 "limit": None if raw["limit"] is None else Ending(raw["limit"]),
@@ -71,6 +71,10 @@ def unpack_turn(blob: bytes) -> Turn:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreFault(f"a stored turn has another shape: {error}") from error
+
+
+def _call(raw: dict[str, Any]) -> ToolCall:
+    return ToolCall(**{**raw, "form": CallForm(raw.get("form", CallForm.PLAIN))})
 
 
 def _result(raw: dict[str, Any]) -> ToolResult:

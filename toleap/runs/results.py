@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from toleap.types import AttemptRow, BenchmarkResult, Ending, Key, RunResult, Verdict
+from toleap.runs.conduct import stored_conduct
+from toleap.types import AttemptRow, BenchmarkResult, Conduct, Ending, Key, RunResult, Verdict
 
 _ROWS = """
 SELECT a.benchmark, a.task, a.attempt, a.ending, a.forced, a.quarantined, a.fault, a.turns, a.tool_calls, a.bad_calls,
-       a.completion_tokens, a.seconds, v.status, v.reason, v.scorer, v.extracted, CASE WHEN :raw THEN v.raw END,
+       a.completion_tokens, a.seconds, a.faults, {restarts}, a.version,
+       v.status, v.reason, v.scorer, v.extracted, CASE WHEN :raw THEN v.raw END,
        w.status, w.reason, w.scorer, w.extracted, NULL
 FROM attempts a JOIN tasks t USING (benchmark, task)
 LEFT JOIN verdicts v ON v.benchmark = a.benchmark AND v.task = a.task AND v.attempt = a.attempt
@@ -55,6 +57,7 @@ def read(database: sqlite3.Connection, name: str) -> RunResult:
         settings=meta.get("settings", {}),
         created=str(meta.get("created", "")),
         benchmarks=tuple(_benchmark(database, reports.get(row[0], _Report()), *row) for row in benchmarks),
+        varied=tuple(meta.get("varied", ())),
     )
 
 
@@ -80,7 +83,9 @@ def _benchmark(
     judged_by: str,
 ) -> BenchmarkResult:
     wanted = {"raw": bool(report.measures), "scorer": scorer, "second": report.second, "benchmark": name}
-    rows = tuple(_row(row) for row in database.execute(_ROWS, wanted))
+    conduct = stored_conduct(database, name)
+    found = (_row(row) for row in database.execute(_ROWS.format(restarts=_restarts(database)), wanted))
+    rows = tuple(_with_conduct(row, conduct.get((row.key.task, row.key.attempt))) for row in found)
     metadata = {
         task: orjson.loads(text)
         for task, text in database.execute("SELECT task, metadata FROM tasks WHERE benchmark = ?", (name,))
@@ -115,6 +120,9 @@ def _row(row: Sequence[Any]) -> AttemptRow:
         bad,
         tokens,
         seconds,
+        faults,
+        restarts,
+        version,
         *judged,
     ) = row
     return AttemptRow(
@@ -130,7 +138,24 @@ def _row(row: Sequence[Any]) -> AttemptRow:
         bad_calls=bad,
         completion_tokens=tokens,
         seconds=seconds,
+        faults=faults,
+        restarts=restarts,
+        versions=() if version is None else (version,),
     )
+
+
+def _with_conduct(row: AttemptRow, found: tuple[str, Conduct] | None) -> AttemptRow:
+    """The row with its figures; an attempt that is owed (again) has none."""
+    if found is None or row.ending is None:
+        return row
+    version, conduct = found
+    return replace(row, versions=tuple(dict.fromkeys((*row.versions, version))), conduct=conduct)
+
+
+def _restarts(database: sqlite3.Connection) -> str:
+    """The column, or none of them for a run made before they were counted."""
+    columns = {row[1] for row in database.execute("PRAGMA table_info(attempts)")}
+    return "a.restarts" if "restarts" in columns else "0"
 
 
 def _verdict(columns: Sequence[Any]) -> Verdict | None:

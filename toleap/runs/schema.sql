@@ -27,6 +27,12 @@ CREATE TABLE IF NOT EXISTS attempts (
     PRIMARY KEY (benchmark, task, attempt)
 ) WITHOUT ROWID;
 
+-- What the turns of an ended attempt hold. Attempts that ended before there was such a table have none.
+CREATE TABLE IF NOT EXISTS conduct (
+    benchmark TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL, version TEXT NOT NULL, figures TEXT NOT NULL,
+    PRIMARY KEY (benchmark, task, attempt)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS turns (
     benchmark TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL, idx INTEGER NOT NULL, blob BLOB NOT NULL,
     UNIQUE (benchmark, task, attempt, idx)

@@ -23,6 +23,7 @@ import toleap
 from toleap.chat.dialects.text import content_of
 from toleap.errors import StoreFault, UsageError
 from toleap.runs import codec, results
+from toleap.runs.conduct import conduct_of, store_conduct
 from toleap.runs.writer import Writer, connect
 from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict, VerdictStatus
 
@@ -243,6 +244,7 @@ class Store:
             sum(turn.usage.prompt for turn in turns), sum(turn.usage.completion for turn in turns),
             sum(turn.seconds for turn in turns), _now(),
         )  # fmt: skip
+        conduct = conduct_of(turns)
 
         def operation(db: sqlite3.Connection) -> None:
             db.execute(
@@ -250,6 +252,7 @@ class Store:
                 f"prompt_tokens = ?, completion_tokens = ?, seconds = ?, ended = ?, quarantined = 0 WHERE {_KEY}",
                 (*values, *key),
             )
+            store_conduct(db, key, conduct)
             if verdict is not None:
                 _insert_verdict(db, key, verdict)
 

@@ -8,33 +8,45 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from toleap.chat.dialects.values import Unreadable, read_json, strict
-from toleap.types import ToolCall
+from toleap.chat.dialects.values import CutOff, Read, Unreadable, read_json, strict
+from toleap.types import CallForm, ToolCall
 
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 IN_THOUGHTS = "The call stands inside your thoughts, where none is made: end the thoughts, then write the call."
 
 
-def problem(why: str) -> ToolCall:
-    """A call without a name, which only its problem is known of."""
-    return ToolCall("", "", problem=f"The tool call could not be read: {why}.")
+def problem(why: object) -> ToolCall:
+    """A call without a name, which only its problem is known of: a sentence's end, or the error that says it."""
+    return ToolCall("", "", problem=f"The tool call could not be read: {why}.", form=_form_of(why))
+
+
+def in_thoughts() -> ToolCall:
+    """What stands for calls inside the thoughts."""
+    return ToolCall("", "", problem=IN_THOUGHTS, form=CallForm.HIDDEN)
 
 
 def cut_off(before: str, name: str = "") -> ToolCall:
     """A call that stops too early."""
     call = f"The call of {name}" if name else "The tool call"
-    return ToolCall("", "", problem=f"{call} was cut off before {before}: write it again, complete and shorter.")
+    text = f"{call} was cut off before {before}: write it again, complete and shorter."
+    return ToolCall("", "", problem=text, form=CallForm.CUT)
 
 
 def object_call(text: str, tools: Collection[str]) -> ToolCall:
     """The call in ``{"name": …, "arguments": {…}}``, without an id."""
     try:
-        value = read_json(text.strip(), lambda found: _names(found, tools))
+        value, mended = read_json(text.strip(), lambda found: _names(found, tools))
     except Unreadable as error:
-        return problem(str(error))
+        return problem(error)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:
         return problem('write {"name": …, "arguments": {…}}')
-    return named_call(value["name"], value.get("arguments", value.get("parameters", {})), tools)
+    call = named_call(value["name"], value.get("arguments", value.get("parameters", {})), tools)
+    return as_mended(call) if mended else call
+
+
+def as_mended(call: ToolCall) -> ToolCall:
+    """The call, counted as one that tolerant reading repaired, unless it cannot be made all the same."""
+    return replace(call, form=CallForm.MENDED) if call.problem is None else call
 
 
 def named_call(name: str, arguments: Any, tools: Collection[str]) -> ToolCall:
@@ -42,13 +54,15 @@ def named_call(name: str, arguments: Any, tools: Collection[str]) -> ToolCall:
     if name not in tools and not _NAME.fullmatch(name):
         return problem(f"{name[:80]!a} is no tool's name")
     try:
-        if isinstance(arguments, str):
-            arguments = _parsed(arguments, mend=name in tools)
+        read = _parsed(arguments, mend=name in tools) if isinstance(arguments, str) else Read(arguments)
     except Unreadable as error:
-        return ToolCall("", name, problem=f"The arguments of {name} could not be read: {error}.")
-    if not isinstance(arguments, dict):
-        return ToolCall("", name, problem=f"The arguments of {name} must be a JSON object.")
-    return ToolCall("", name, arguments)
+        text = f"The arguments of {name} could not be read: {error}."
+        return ToolCall("", name, problem=text, form=_form_of(error))
+    if not isinstance(read.value, dict):
+        text = f"The arguments of {name} must be a JSON object."
+        return ToolCall("", name, problem=text, form=CallForm.MALFORMED)
+    call = ToolCall("", name, read.value)
+    return as_mended(call) if read.mended else call
 
 
 def checked(arguments: Any) -> Any:
@@ -65,12 +79,15 @@ def checked(arguments: Any) -> Any:
         raise Unreadable("it is nested too deeply") from error
 
 
-def with_ids(calls: Iterable[ToolCall], turn: int) -> tuple[ToolCall, ...]:
-    """The calls of a turn, those with a name under our own ids.
+def with_ids(calls: Iterable[ToolCall], turn: int, tools: Collection[str] = ()) -> tuple[ToolCall, ...]:
+    """The calls of a turn, those with a name under our own ids, and those of no tool marked as such.
 
     A server's ids may repeat within a conversation, and a resumed one must send the same bytes.
     """
-    return tuple(replace(call, id=f"call_{turn}_{n}") if call.name else call for n, call in enumerate(calls))
+    return tuple(
+        replace(call, id=f"call_{turn}_{n}", form=_known_form(call, tools)) if call.name else call
+        for n, call in enumerate(calls)
+    )
 
 
 def _names(value: Any, tools: Collection[str]) -> bool:
@@ -80,7 +97,16 @@ def _names(value: Any, tools: Collection[str]) -> bool:
     return isinstance(value.get("arguments", value.get("parameters", {})), dict)
 
 
-def _parsed(text: str, *, mend: bool) -> Any:
+def _form_of(why: object) -> CallForm:
+    return CallForm.CUT if isinstance(why, CutOff) else CallForm.MALFORMED
+
+
+def _known_form(call: ToolCall, tools: Collection[str]) -> CallForm:
+    unknown = call.problem is None and bool(tools) and call.name not in tools
+    return CallForm.UNKNOWN if unknown else call.form
+
+
+def _parsed(text: str, *, mend: bool) -> Read:
     if not text.strip():
-        return {}
-    return read_json(text, lambda value: isinstance(value, dict)) if mend else strict(text)
+        return Read({})
+    return read_json(text, lambda value: isinstance(value, dict)) if mend else Read(strict(text))

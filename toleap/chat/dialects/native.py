@@ -35,7 +35,7 @@ class Native:
         if listed_calls and cut:
             # Servers complete the JSON of a call that was cut off: that it parses says nothing.
             listed_calls[-1] = replace(cut_off("its end", listed_calls[-1].name), name=listed_calls[-1].name)
-        calls = with_ids(listed_calls or calls_of(reply, text, found, HERMES, tools, cut=cut), turn)
+        calls = with_ids(listed_calls or calls_of(reply, text, found, HERMES, tools, cut=cut), turn, tools)
         named = [call for call in calls if call.id]
         said = content if keep_thoughts else without(content, *found.thoughts).strip()
         if named and found.places:
@@ -61,7 +61,7 @@ def _call(item: Any, tools: Collection[str]) -> ToolCall:
     try:
         return named_call(name, checked(function.get("arguments")), tools)
     except Unreadable as error:
-        return problem(str(error))
+        return problem(error)
 
 
 def _as_native(call: ToolCall) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from toleap.chat.answer import extract_answer
 from toleap.chat.dialects.base import Reading
-from toleap.chat.dialects.calls import IN_THOUGHTS, cut_off, object_call, with_ids
+from toleap.chat.dialects.calls import as_mended, cut_off, in_thoughts, object_call, with_ids
 from toleap.types import Message, ToolCall
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning")
@@ -91,7 +91,7 @@ def calls_of(
     hidden = found.hidden or any(
         isinstance(reply.get(name), str) and grammar.opening.search(reply[name]) for name in _THOUGHT_FIELDS
     )
-    return [ToolCall("", "", problem=IN_THOUGHTS)] if hidden and extract_answer(text) is None else []
+    return [in_thoughts()] if hidden and extract_answer(text) is None else []
 
 
 def read_text(
@@ -103,7 +103,7 @@ def read_text(
     text = grammar.marks.sub("", without(content, *found.thoughts, *found.places)).strip()
     calls = calls_of(reply, text, found, grammar, tools, cut=cut)
     said = content if keep_thoughts else without(content, *found.thoughts).strip()
-    return Reading(sayable(text), with_ids(calls, turn), sent(reply, said, keep_thoughts))
+    return Reading(sayable(text), with_ids(calls, turn, tools), sent(reply, said, keep_thoughts))
 
 
 def content_of(reply: Message) -> str:
@@ -140,4 +140,4 @@ def _whole(text: str, tools: Collection[str], *, cut: bool) -> ToolCall | None:
     start = _BARE.match(body)
     if start is None or start[1] not in tools:
         return None
-    return cut_off("its end") if cut else object_call(body, tools)
+    return cut_off("its end") if cut else as_mended(object_call(body, tools))

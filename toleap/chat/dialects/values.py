@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import json_repair
 import orjson
@@ -32,6 +32,13 @@ class Malformed(Unreadable):
 
 class CutOff(Malformed):
     """JSON that stops in the middle."""
+
+
+class Read(NamedTuple):
+    """A value, and whether its text had to be mended."""
+
+    value: Any
+    mended: bool = False
 
 
 def strict(text: str) -> Any:
@@ -57,14 +64,14 @@ def strict(text: str) -> Any:
     return _sendable(value)
 
 
-def read_json(text: str, fits: Callable[[Any], bool]) -> Any:
+def read_json(text: str, fits: Callable[[Any], bool]) -> Read:
     """The value of a text that is JSON, or that can be mended into a value that ``fits``.
 
     Raises:
         Unreadable: it is neither, or cannot be sent on.
     """
     try:
-        return strict(text)
+        return Read(strict(text))
     except Malformed as error:
         try:
             value = _mended(text)
@@ -72,7 +79,7 @@ def read_json(text: str, fits: Callable[[Any], bool]) -> Any:
             raise (why if isinstance(why, CutOff) else error) from None
         if not fits(value):
             raise
-        return _sendable(value)
+        return Read(_sendable(value), mended=True)
 
 
 def json_end(text: str, start: int) -> int:
