@@ -30,8 +30,9 @@ class Endpoint:
         self.headers.append(request.headers.copy())
         if callable(answer):
             answer = answer(body)
-        if isinstance(answer, web.StreamResponse):
-            return answer
+        if isinstance(answer, web.Response):
+            # A response is sent once only: the last one may be asked for again.
+            return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
         choice = {"message": answer, "finish_reason": "tool_calls" if answer.get("tool_calls") else "stop"}
         return web.json_response({"choices": [choice], "usage": self.usage})
 

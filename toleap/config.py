@@ -141,7 +141,11 @@ class Operation(_Section):
     api_key_env: str = "OPENAI_API_KEY"
     max_in_flight: int = Field(default=64, ge=1, le=4096)
     call_seconds: float = Field(default=1_800.0, gt=0)
+    """The longest deadline of one call; past it only a server whose metrics show progress is waited for."""
+    stalled_seconds: float = Field(default=60.0, gt=0)
+    """For how long those metrics may stand still while a call is overdue."""
     patience: float = Field(default=120.0, ge=0)
+    """For how long a server that is down or busy is waited for."""
     fault_limit: int = Field(default=3, ge=1)
     trust: bool = False
 

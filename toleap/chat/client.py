@@ -2,6 +2,10 @@
 
 Whose failure is whose: a reply is the model's, whatever it says; a prompt longer than the context is the model's
 (``ContextOverflow``); a server that is down, refuses or answers nonsense is ours (``ServerFault``).
+
+A server that is down for everybody must not be held against the conversations that happened to be asked, and a
+conversation that breaks the server must not stop the others. Where the failure does not say which it is, one token is
+asked of the model in a conversation of its own: a reply means that the server works.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -19,9 +24,12 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from toleap.chat.deadline import Deadlines
+from toleap.chat.metrics import Work, metrics_url, read_work
 from toleap.errors import ContextOverflow, ServerFault
 from toleap.types import Message, Usage
 
+_log = logging.getLogger(__name__)
 _OVERFLOW = re.compile(
     r"context_length_exceeded|maximum context length|longer than the maximum model length|"
     r"context window|prompt is too long",
@@ -49,10 +57,15 @@ def serialise(message: Message) -> bytes:
     return bytes(memoryview(orjson.dumps(message)))
 
 
+_TRIAL_SECONDS = 5.0
+_TRIAL = serialise({"role": "user", "content": "Hello"})
+
+
 class Chat:
     """A client of one ChatCompletions endpoint. Use as an async context manager.
 
-    ``patience`` is for how many seconds a server that is down or busy is waited for before it is a fault.
+    ``call_seconds`` and ``stalled_seconds`` bound one call (see ``chat/deadline.py``); ``patience`` is for how many
+    seconds a server that is down or busy is waited for before it is a fault.
     """
 
     def __init__(
@@ -62,22 +75,29 @@ class Chat:
         *,
         api_key: str | None = None,
         call_seconds: float = 1_800.0,
+        stalled_seconds: float = 60.0,
         patience: float = 120.0,
         connections: int = 0,
     ) -> None:
         self.url = f"{base_url.rstrip('/')}/chat/completions"
         self.model = model
+        self._metrics_url = metrics_url(base_url)
         self._head = b'{"model":' + orjson.dumps(model) + b',"messages":['
         self._headers = {"Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
-        self._call_seconds = call_seconds
         self._patience = patience
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self._deadlines = Deadlines(self._work, most=call_seconds, stalled=stalled_seconds)
+        self._answered = float("-inf")
+        """When the server last answered anybody."""
+        self._told = float("-inf")
+        self._trying_out = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=self._call_seconds, sock_connect=10)
+        # No limit on connections and none on the whole call: both are ours to set, and would otherwise be silent.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
         connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
         return self
@@ -85,6 +105,7 @@ class Chat:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._deadlines.close()
         if self._session is not None:
             await self._session.close()
 
@@ -106,43 +127,89 @@ class Chat:
 
         Raises:
             ContextOverflow: the server says the prompt does not fit.
-            ServerFault: the server failed, for longer than ``patience`` where waiting could help.
+            ServerFault: the server failed, for longer than ``patience`` where waiting could help. It is fatal where
+                no conversation gets through.
         """
+        body = self._body(fragments, parameters, tools)
+        tokens = parameters.get("max_tokens")
+        waiting: _Waiting | None = None
+        tries = 1
+        while True:
+            try:
+                return await self._once(body, request_id, self._deadlines.seconds(tokens, tries))
+            except _Busy as busy:
+                # Counted from the first failure: a long generation that was cut off deserves its second try.
+                waiting = waiting or _Waiting()
+                tries += 1
+                if tries > 3:
+                    self._tell(busy, waiting.since)
+                pause = waiting.next_pause(busy.retry_after)
+                since = max(waiting.since, self._answered) if busy.everybody else waiting.since
+                if time.monotonic() + pause > since + self._patience:
+                    fatal = busy.everybody or not await self._works_for_others(waiting.since)
+                    raise ServerFault(f"{self.url}: {busy.reason}", fatal=fatal) from busy
+                await asyncio.sleep(pause)
+
+    def _body(self, fragments: Sequence[bytes], parameters: Mapping[str, Any], tools: bytes | None) -> bytes:
         tail = orjson.dumps(dict(parameters))[1:]
         with_tools = b',"tools":' + tools if tools else b""
         end = b"," + tail if len(tail) > 1 else b"}"
-        body = b"".join((self._head, b",".join(fragments), b"]", with_tools, end))
-        give_up: float | None = None
-        pause = 0.25
-        while True:
-            try:
-                return await self._once(body, request_id)
-            except _Busy as busy:
-                # Counted from the first failure: a long generation that was cut off deserves its second try.
-                give_up = give_up or time.monotonic() + self._patience
-                wait = max(pause, busy.retry_after)
-                if time.monotonic() + wait > give_up:
-                    raise ServerFault(f"{self.url}: {busy.reason}", fatal=busy.everybody) from busy
-                await asyncio.sleep(wait)
-                pause = min(pause * 2, 15.0)
+        return b"".join((self._head, b",".join(fragments), b"]", with_tools, end))
 
-    async def _once(self, body: bytes, request_id: str) -> Reply:
+    def _tell(self, busy: _Busy, since: float) -> None:
+        """Say once that nobody is answered: a run that waits should not look like one that hangs."""
+        if self._answered < since and self._told <= self._answered:
+            self._told = time.monotonic()
+            _log.warning("%s: %s; waiting for up to %g s", self.url, busy.reason, self._patience)
+
+    async def _works_for_others(self, since: float) -> bool:
+        """Whether the server has answered anybody since then, or answers one token of a conversation of ours."""
+        async with self._trying_out:
+            if self._answered > since:
+                return True
+            body = self._body([_TRIAL], {"max_tokens": 1}, None)
+            try:
+                await self._once(body, "", min(self._deadlines.seconds(1), max(self._patience, _TRIAL_SECONDS)))
+            except _Busy:
+                return False
+            except ServerFault as refused:
+                return not refused.fatal
+            except ContextOverflow:
+                pass
+            return True
+
+    async def _work(self) -> Work | None:
+        if self._session is None or self._metrics_url is None:
+            return None
+        return await read_work(self._session, self._metrics_url)
+
+    async def _once(self, body: bytes, request_id: str, seconds: float) -> Reply:
+        """One request. It is over, its connection closed, when this returns or raises."""
         if self._session is None:
             raise RuntimeError("Chat is used outside its `async with` block")
         started = time.perf_counter()
         headers = {**self._headers, "X-Request-Id": request_id} if request_id else self._headers
         try:
-            async with self._session.post(self.url, data=body, headers=headers) as response:
+            async with (
+                self._deadlines.limit(seconds),
+                self._session.post(self.url, data=body, headers=headers) as response,
+            ):
                 raw = await response.read()
                 if response.status != 200:
                     self._refused(response.status, raw, response.headers.get("Retry-After"))
-        except TimeoutError as error:
-            raise _Busy(f"no answer in {self._call_seconds:g} seconds") from error
-        except aiohttp.ClientError as error:
+        except aiohttp.ClientConnectionError as error:
             # A connection that cannot be made fails everybody; one that breaks may be this conversation's doing.
-            nobody = isinstance(error, aiohttp.ClientConnectorError)
+            nobody = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
             raise _Busy(f"{type(error).__name__}: {error}", everybody=nobody) from error
-        return _parse(raw, time.perf_counter() - started)
+        except aiohttp.ClientError as error:
+            raise _Busy(f"{type(error).__name__}: {error}") from error
+        except TimeoutError as error:
+            said = f"no answer in {time.perf_counter() - started:.0f} seconds"
+            raise _Busy(said) from error
+        reply = _parse(raw, time.perf_counter() - started)
+        self._answered = time.monotonic()
+        self._deadlines.pace.saw(reply.usage.completion, reply.seconds)
+        return reply
 
     def _refused(self, status: int, raw: bytes, retry_after: str | None) -> None:
         said = raw[:2_000].decode("utf-8", "replace").strip()
@@ -153,6 +220,19 @@ class Chat:
                 f"HTTP {status}: {said[:300]}", retry_after=_seconds(retry_after), everybody=status in {429, 503}
             )
         raise ServerFault(f"{self.url}: HTTP {status}: {said[:300]}", fatal=status in _HOPELESS)
+
+
+class _Waiting:
+    """One call's waiting for a server: since when, and for how long next."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+        self._pause = 0.125
+
+    def next_pause(self, at_least: float) -> float:
+        """Twice as long each time, up to 15 seconds, or as long as the server asked for."""
+        self._pause = min(self._pause * 2, 15.0)
+        return max(self._pause, at_least)
 
 
 class _Busy(Exception):

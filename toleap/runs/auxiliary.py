@@ -32,7 +32,12 @@ async def connected(plan: Plan, base_url: str) -> AsyncIterator[Auxiliary | None
     async with contextlib.AsyncExitStack() as stack:
         chats = [
             Chat(
-                reader.base_url or base_url, name, api_key=key, call_seconds=operation.call_seconds, patience=patience
+                reader.base_url or base_url,
+                name,
+                api_key=key,
+                call_seconds=operation.call_seconds,
+                stalled_seconds=operation.stalled_seconds,
+                patience=patience,
             )
             for name in reader.models
         ]

@@ -205,6 +205,7 @@ class _Playing:
             model.label,
             api_key=os.environ.get(operation.api_key_env) if model.base_url else None,
             call_seconds=operation.call_seconds,
+            stalled_seconds=operation.stalled_seconds,
             patience=operation.patience,
         )
 

@@ -1,8 +1,9 @@
 """The scripted server: a ChatCompletions endpoint that plays a policy instead of a model.
 
 ``python -m toleap.serving.scripted --policy oracle --port 8000`` serves until it is stopped. It answers ``/health``,
-``/v1/models``, ``/v1/chat/completions`` and ``/stats``, where the requests are counted. Not covered: streaming,
-several choices, and anything that only a model can do (logprobs, sampling).
+``/v1/models``, ``/v1/chat/completions`` and ``/stats``, where the requests are counted; with ``--metrics`` also
+``/metrics``, as vLLM does. Not covered: streaming, several choices, and anything that only a model can do (logprobs,
+sampling).
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -26,55 +25,10 @@ from toleap.serving.completion import BYTES_PER_TOKEN, assistant_message, comple
 from toleap.serving.policies import Policy, load_policy
 from toleap.serving.process import HOST, free_port
 from toleap.serving.replay import NotRecorded
+from toleap.serving.scripted_faults import Faults, broken, fail, spoilt
+from toleap.serving.scripted_stats import Stats
 
 _LARGEST_BODY = 256 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """What goes wrong on purpose: every ``every``-th request fails (0: none).
-
-    It gets ``status`` with ``Retry-After: retry_after`` where that is positive; status 0 resets the connection.
-    """
-
-    every: int = 0
-    status: int = 500
-    retry_after: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> Faults:
-        """From JSON such as ``{"every": 7, "status": 429, "retry_after": 0.5}``.
-
-        Raises:
-            UsageError: it is something else.
-        """
-        try:
-            plan = orjson.loads(text)
-            return cls(int(plan["every"]), int(plan.get("status", 500)), float(plan.get("retry_after", 0)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UsageError(f'--faults {text!r}: write for example {{"every": 7, "status": 500}}') from error
-
-
-@dataclass(slots=True)
-class Stats:
-    """What was asked. ``by_id`` counts the requests that were played, by their ``X-Request-Id``."""
-
-    requests: int = 0
-    failed: int = 0
-    in_flight: int = 0
-    peak_in_flight: int = 0
-    by_id: Counter[str] = field(default_factory=Counter)
-
-    def as_json(self) -> dict[str, Any]:
-        """All counts, and how many ids were played more than once."""
-        return {
-            "requests": self.requests,
-            "failed": self.failed,
-            "in_flight": self.in_flight,
-            "peak_in_flight": self.peak_in_flight,
-            "repeated": sum(count > 1 for count in self.by_id.values()),
-            "by_id": dict(self.by_id),
-        }
 
 
 class ScriptedServer:
@@ -89,6 +43,7 @@ class ScriptedServer:
         faults: Faults | None = None,
         context: int | None = None,
         stats_file: Path | None = None,
+        metrics: bool = False,
     ) -> None:
         self.model = model
         self.base_url = ""
@@ -97,7 +52,9 @@ class ScriptedServer:
         self._policy = policy
         self._latency = latency_ms / 1000
         self._faults = faults or Faults()
+        self._matched = 0
         self._context = context
+        self._metrics = metrics
         self._played: BinaryIO | None = _open_log(stats_file, self.stats) if stats_file else None
         self._runner: web.AppRunner | None = None
 
@@ -119,8 +76,12 @@ class ScriptedServer:
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/stats", self._stats)
+        if self._metrics:
+            app.router.add_get("/metrics", self._counters)
         app.router.add_post("/v1/chat/completions", self._chat)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=1.0, handler_cancellation=True
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, free_port(port) if port else 0, backlog=1024)
         try:
@@ -148,34 +109,38 @@ class ScriptedServer:
     async def _stats(self, _request: web.Request) -> web.Response:
         return json_response(self.stats.as_json())
 
+    async def _counters(self, _request: web.Request) -> web.Response:
+        return web.Response(text=self.stats.metrics())
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        stats = self.stats
-        stats.requests += 1
-        stats.in_flight += 1
-        stats.peak_in_flight = max(stats.peak_in_flight, stats.in_flight)
-        try:
-            number = stats.requests
+        self.stats.requests += 1
+        number, request_id = self.stats.requests, request.headers.get("X-Request-Id")
+        async with self.stats.alive(request_id):
             body = await request.read()
-            if self._faults.every and number % self._faults.every == 0:
-                stats.failed += 1
-                return self._fail(request)
-            answer = self._play(body, request.headers.get("X-Request-Id"))
+            failing = self._fails(body)
+            if failing:
+                self.stats.failed += 1
+                if self._faults.replaces_reply:
+                    return await fail(request, self._faults)
+            answer = self._play(body, request_id)
             if self._latency:
-                await asyncio.sleep(self._latency)
-            return answer
-        finally:
-            stats.in_flight -= 1
+                with self.stats.playing(number):
+                    await asyncio.sleep(self._latency)
+            if isinstance(answer, web.Response):
+                return answer
+            said = orjson.dumps(spoilt(answer, self._faults) if failing else answer)
+            if failing and self._faults.breaks_body:
+                return await broken(request, said, self._faults)
+            return web.Response(body=said, content_type="application/json")
 
-    def _fail(self, request: web.Request) -> web.Response:
-        if self._faults.status == 0:
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=500)
-        wait = self._faults.retry_after
-        headers = {"Retry-After": f"{wait:g}"} if wait > 0 else {}
-        return error_response(self._faults.status, "a fault on purpose", headers)
+    def _fails(self, body: bytes) -> bool:
+        if self._faults.match.encode() not in body:
+            return False
+        self._matched += 1
+        return self._faults.hit(self._matched)
 
-    def _play(self, body: bytes, request_id: str | None) -> web.Response:
+    def _play(self, body: bytes, request_id: str | None) -> web.Response | dict[str, Any]:
+        """The completion, or the response that refuses the request."""
         try:
             asked = orjson.loads(body)
             messages = asked["messages"]
@@ -194,9 +159,7 @@ class ScriptedServer:
             reply = self._policy.reply(messages, tools)
         except NotRecorded as error:
             return error_response(404, str(error))
-        return json_response(
-            completion(self.model, assistant_message(reply, len(messages), with_calls=bool(tools)), prompt)
-        )
+        return completion(self.model, assistant_message(reply, len(messages), with_calls=bool(tools)), prompt)
 
     def _count(self, request_id: str | None) -> None:
         if request_id is None:
@@ -225,6 +188,7 @@ async def start_scripted(
     faults: Faults | None = None,
     context: int | None = None,
     stats_file: Path | None = None,
+    metrics: bool = False,
     trust: bool = False,
 ) -> ScriptedServer:
     """Start a scripted server in this event loop; ``policy`` is one, or what ``load_policy`` takes.
@@ -233,13 +197,20 @@ async def start_scripted(
         latency_ms: how long each answer takes.
         context: refuse prompts of more tokens (bytes / 4), as a model server does.
         stats_file: an append-only log of the played request ids, counted on from where it ends.
+        metrics: whether ``/metrics`` says what is being played, as vLLM does.
 
     Raises:
         UsageError: no such policy, or the port is in use.
     """
     played = load_policy(policy, trust=trust) if isinstance(policy, str) else policy
     server = ScriptedServer(
-        played, model=model, latency_ms=latency_ms, faults=faults, context=context, stats_file=stats_file
+        played,
+        model=model,
+        latency_ms=latency_ms,
+        faults=faults,
+        context=context,
+        stats_file=stats_file,
+        metrics=metrics,
     )
     await server.listen(port)
     return server
@@ -254,6 +225,7 @@ async def _serve(options: argparse.Namespace) -> None:
         faults=Faults.parse(options.faults) if options.faults else None,
         context=options.context,
         stats_file=options.stats_file,
+        metrics=options.metrics,
         trust=options.trust,
     )
     async with server:
@@ -271,9 +243,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port-file", type=Path, help="write the port here once the server answers")
     parser.add_argument("--model", default="scripted", help="the model's name")
     parser.add_argument("--latency-ms", type=float, default=0.0)
-    parser.add_argument("--faults", help='what fails on purpose, e.g. {"every": 7, "status": 500}')
+    parser.add_argument("--faults", help='what fails on purpose, e.g. {"every": 7, "kind": "reset"}')
     parser.add_argument("--context", type=int, help="refuse longer prompts, in tokens")
     parser.add_argument("--stats-file", type=Path, help="log of the played request ids")
+    parser.add_argument("--metrics", action="store_true", help="offer /metrics, as vLLM does")
     parser.add_argument("--trust", action="store_true", help="let a policy of a folder that is not shipped run")
     try:
         asyncio.run(_serve(parser.parse_args(arguments)))
