@@ -128,6 +128,25 @@ def test_a_setting_of_the_second_verdict_does_not_make_it_another_benchmark(both
     assert row_of(run(both, "twice").json, "twice")["revision"] == revision
 
 
+def test_scoring_again_gives_an_earlier_run_the_measures_that_its_benchmark_names_now(
+    both: Program, tmp_path: Path
+) -> None:
+    toml = both.folder / "benchmarks" / "sure" / "benchmark.toml"
+    toml.write_text(SURE.format("[]"))
+    with judge(tmp_path, AGREES) as server:
+        assert row_of(run(both, "sure", judged=asks(server)).json, "sure")["measures"] == []
+        toml.write_text(SURE.format('["calibration_ece_5"]'))
+        assert row_of(both.here("table", "r", "--json").json, "sure")["measures"] == []
+        scored = both("score", "r", "--json", *asks(server))
+        assert (scored.code, server.stats()["requests"]) == (0, 4), "made of the verdicts there are"
+        (figure,) = row_of(scored.json, "sure")["measures"]
+        assert (figure["name"], round(figure["value"], 9), figure["verdicts"]) == ("calibration_ece_5", 0.2, 4)
+        assert row_of(both.here("table", "r", "--json").json, "sure")["measures"] == [figure]
+        toml.write_text(SURE.format('["calibration_rsm"]'))
+        refused = both.here("score", "r", *asks(server))
+    assert (refused.code, "unknown measure 'calibration_rsm'" in refused.err) == (2, True)
+
+
 def test_a_measure_that_is_none_is_refused_before_anything_starts(both: Program) -> None:
     (both.folder / "benchmarks" / "sure" / "benchmark.toml").write_text(SURE.format('["calibration_rsm"]'))
     done = both.here("run", "sure", "--model", "scripted:turns:model.json", "--web", "corpus:pages.jsonl")

@@ -15,6 +15,7 @@ from toleap.runs.judges import Judges, authority
 from toleap.runs.judging import Judging
 from toleap.runs.store import Authority, Store, read_run
 from toleap.scoring.judge import Judge
+from toleap.scoring.measures import check_measures
 from toleap.scoring.scorers import AbsentJudge, scorer_for
 from toleap.types import BenchmarkResult, RunResult
 
@@ -34,7 +35,8 @@ async def rescore(
     """Give the attempts of a run the verdicts they lack.
 
     With ``again`` another judge goes over everything. Its verdicts count only when it has been asked about every
-    attempt; until then, and if this is stopped before, the earlier ones do. Both sets are kept.
+    attempt; until then, and if this is stopped before, the earlier ones do. Both sets are kept. The measures beside
+    the average are those that the benchmark names now.
 
     Raises:
         UsageError: the data is not what the run played, no judge is configured, or another judge was used before
@@ -67,6 +69,7 @@ async def _rescore(
     if second:
         done.append(Rescored(part.name, judge_second(store, part.name, prepared, judging), second.label))
     await judging.finish()
+    await store.set_measures(part.name, benchmark.measures)
     await store.set_scorer(part.name, by)
     if second:
         await store.set_second(part.name, authority(second))
@@ -89,6 +92,7 @@ def _loaded(run: RunResult, part: BenchmarkResult, *, trust: bool) -> Benchmark:
     options = {key.removeprefix(prefix): value for key, value in run.settings.items() if key.startswith(prefix)}
     benchmark = load(part.name, trust=trust, options=options)
     played = part.revision.partition("-")[0]
+    check_measures(benchmark.measures, f"{benchmark.folder / 'benchmark.toml'}: report.measures")
     if benchmark.revision != played:
         raise UsageError(
             f"{part.name} is not what run {run.name} played ({played}, now {benchmark.revision}): "

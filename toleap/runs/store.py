@@ -154,6 +154,11 @@ class Store:
         """From now on this scorer's verdicts stand beside the headline's."""
         await self._writer.write(lambda db: _set_report(db, benchmark, second=by.scorer, second_by=by.label))
 
+    async def set_measures(self, benchmark: str, names: Sequence[str]) -> None:
+        """From now on these measures stand beside the average: they are made of the verdicts when they are read."""
+        shown = orjson.dumps(list(names)).decode()
+        await self._writer.write(lambda db: _set_report(db, benchmark, measures=shown))
+
     async def plan(self, benchmark: Planned, k: int) -> None:
         """Plan k attempts at each of the tasks. What is planned already stays: an extent only grows."""
         name = benchmark.name
