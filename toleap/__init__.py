@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from toleap.report.tables import build_table
-    from toleap.runs.store import read_run
+    from toleap.runs.stored import read_run
     from toleap.types import CallContext, Ending, Key, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
 __version__ = "0.1.0"

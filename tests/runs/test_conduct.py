@@ -18,7 +18,8 @@ import toleap
 from toleap.chat.dialects import DialectName, dialect_for
 from toleap.runs.codec import pack, pack_turn, unpack_turn
 from toleap.runs.conduct import conduct_of, identity
-from toleap.runs.store import Planned, Store, read_run
+from toleap.runs.store import Planned, Store
+from toleap.runs.stored import read_run
 from toleap.types import (
     AttemptRow,
     CallForm,

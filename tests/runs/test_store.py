@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from toleap.errors import StoreFault, UsageError
 from toleap.runs import codec
-from toleap.runs.store import Owed, Planned, Store, read_run
+from toleap.runs.store import Owed, Planned, Store
+from toleap.runs.stored import read_run
 from toleap.types import Ending, ErrorClass, Key, Task, ToolCall, ToolResult, Trajectory, Turn, Usage, Verdict
 
 TASKS = tuple(Task("b", f"t{n}", "question", "gold", metadata={"level": str(n % 2)}) for n in range(3))
@@ -117,6 +119,19 @@ async def test_the_same_turn_is_never_stored_twice(tmp_path):
         await store.put_turn(key, TURN)
         with pytest.raises(StoreFault, match="UNIQUE"):
             await store.put_turn(key, TURN)
+
+
+async def test_a_write_that_cannot_be_made_fails_alone(tmp_path):
+    with Store(tmp_path) as store:
+        await store.plan(PLANNED, 1)
+        before = store.begin(Key("b", "t0", 0), OPENING)
+        bad = store.put_turn(Key("b", "t0", 0), replace(TURN, reply={"content": {1, 2}}))
+        after = store.begin(Key("b", "t1", 0), OPENING)
+        done = await asyncio.wait_for(asyncio.gather(before, bad, after, return_exceptions=True), 20)
+        assert [type(item) for item in done] == [type(None), TypeError, type(None)]
+        assert store.trajectory_so_far(Key("b", "t0", 0)) == (OPENING, ())
+        assert store.trajectory_so_far(Key("b", "t1", 0)) == (OPENING, ())
+        await store.put_turn(Key("b", "t0", 0), TURN)
 
 
 async def test_many_writers_share_commits_in_order(tmp_path):

@@ -40,8 +40,6 @@ def run(options: Mapping[str, Any]) -> int:
             break
     halted = outcomes[-1].halted
     table = build_table([outcome.result for outcome in outcomes], missing=options["missing"])
-    for outcome in outcomes:
-        export(build_table([outcome.result], missing=options["missing"]), outcome.folder)
     if options["as_json"]:
         document = {**table.to_dict(), "halted": halted, "folder": str(outcomes[-1].folder)}
         print(json.dumps(document, ensure_ascii=False, indent=1))  # noqa: T201
@@ -49,6 +47,8 @@ def run(options: Mapping[str, Any]) -> int:
         print_table(table)
     if halted:
         said.print(f"stopped: {halted}", markup=False, style="bold red")
+    for outcome in outcomes:
+        export(build_table([outcome.result], missing=options["missing"]), outcome.folder)
     complete = is_complete(table) and not plan.skipped and not halted
     return 0 if complete else 1
 

@@ -18,7 +18,7 @@ from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.rescoring import Rescored, rescore
-from toleap.runs.store import read_run, read_verdicts
+from toleap.runs.stored import read_run, read_verdicts
 from toleap.scoring.agreement import agreement
 from toleap.types import Key, VerdictStatus
 
@@ -37,11 +37,11 @@ def score(options: Mapping[str, Any]) -> int:
 
     asyncio.run(rescore(folder, build_judge([layer]), again=options["again"], trust=options["trust"], told=told))
     table = build_table([read_run(folder)])
-    export(table, folder)
     if options["as_json"]:
         as_json(table.to_dict())
     else:
         print_table(table)
+    export(table, folder)
     return 0 if is_complete(table) else 1
 
 

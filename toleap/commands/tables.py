@@ -14,7 +14,7 @@ from toleap.report.comparison import compare_runs, lines
 from toleap.report.published import Published, published_for
 from toleap.report.render import print_table, to_markdown
 from toleap.report.tables import build_table, is_complete
-from toleap.runs.store import DATABASE, read_run
+from toleap.runs.stored import DATABASE, holds_run, read_run
 
 
 def table(options: Mapping[str, Any]) -> int:
@@ -47,7 +47,7 @@ def compare(options: Mapping[str, Any]) -> int:
 
 def _folders(names: Sequence[str], results: Path) -> list[Path]:
     if not names:
-        found = sorted(path.parent for path in results.glob(f"*/{DATABASE}"))
+        found = sorted(path.parent for path in results.glob(f"*/{DATABASE}") if holds_run(path.parent))
         if not found:
             raise UsageError(f"no runs in {results}/: start one with toleap run, or name the folder with --results")
         return found

@@ -24,7 +24,7 @@ from toleap.chat.dialects import dialect_for
 from toleap.config import differing, fingerprint
 from toleap.data.cache import writing
 from toleap.dock.dock import TOOL_NAMES, Dock
-from toleap.errors import ServerFault, UsageError
+from toleap.errors import ServerFault, StoreFault, UsageError
 from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.evaluation import Evaluation, Prepared, judge_second, score_missing
 from toleap.runs.interrupts import INTERRUPTED, Interrupts, catching
@@ -33,7 +33,8 @@ from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
 from toleap.runs.progress import Progress, shown
 from toleap.runs.scheduler import Scheduler
-from toleap.runs.store import DATABASE, Authority, Owed, Planned, Store, read_run
+from toleap.runs.store import Authority, Owed, Planned, Store
+from toleap.runs.stored import holds_run, read_run
 from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
 from toleap.types import Key, RunResult
@@ -259,7 +260,7 @@ def _prepared(item: PlannedBenchmark) -> Prepared:
 
 def _check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
     """Refuse to continue a run whose stored settings or data are others; says which keys differ."""
-    if not (folder / DATABASE).is_file():
+    if not holds_run(folder):
         return
     stored = read_run(folder)
     changed = differing(stored.settings, settings) if stored.settings else []
@@ -282,7 +283,6 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
             "created": created,
             "settings": settings,
         }
-        await store.set_meta(facts)
         document = {
             "toleap": toleap.__version__,
             "created": created,
@@ -290,8 +290,12 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
             "digest": plan.model.digest,
             **plan.config.model_dump(mode="json", exclude_none=True),
         }
-        with writing(store.folder / "run.toml") as file:
-            file.write_text(tomli_w.dumps(document), encoding="utf-8")
+        try:
+            with writing(store.folder / "run.toml") as file:
+                file.write_text(tomli_w.dumps(document), encoding="utf-8")
+        except OSError as error:
+            raise StoreFault(f"{store.folder / 'run.toml'}: cannot be written: {error.strerror}") from error
+        await store.set_meta(facts)
     for item in plan.benchmarks:
         benchmark = item.benchmark
         by = authority(item.judge) if item.judge else Authority(item.scored_by)

@@ -6,7 +6,6 @@ says so); any number may read it while it runs.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import fcntl
 import os
@@ -24,10 +23,10 @@ from toleap.chat.dialects.text import content_of
 from toleap.errors import StoreFault, UsageError
 from toleap.runs import codec, results
 from toleap.runs.conduct import conduct_of, store_conduct
+from toleap.runs.stored import DATABASE
 from toleap.runs.writer import Writer, connect
-from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict, VerdictStatus
+from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict
 
-DATABASE = "run.db"
 _REMOTE = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "9p", "lustre", "ceph", "glusterfs", "beegfs"}
 )
@@ -298,47 +297,6 @@ class Store:
 def bad_calls(turns: Sequence[Turn]) -> int:
     """How many calls were malformed, unknown or truncated: the model's format failures."""
     return sum(result.error is ErrorClass.CALL for turn in turns for result in turn.results)
-
-
-def read_run(folder: Path) -> RunResult:
-    """A run's result, read while another process may be writing it.
-
-    Raises:
-        UsageError: the folder holds no run, or its database cannot be read.
-    """
-    path = folder / DATABASE
-    if not path.is_file():
-        raise UsageError(f"{folder}: no run here (no {DATABASE})")
-    try:
-        database = connect(path, read_only=True)
-        try:
-            return results.read(database, folder.name)
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
-
-
-def read_verdicts(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:
-    """Every scorer's verdicts on a benchmark of a run: fingerprint → attempt → status.
-
-    Raises:
-        UsageError: the folder holds no run, or its database cannot be read.
-    """
-    path = folder / DATABASE
-    if not path.is_file():
-        raise UsageError(f"{folder}: no run here (no {DATABASE})")
-    found: dict[str, dict[Key, VerdictStatus]] = {}
-    try:
-        with contextlib.closing(connect(path, read_only=True)) as database:
-            rows = database.execute(
-                "SELECT scorer, task, attempt, status FROM verdicts WHERE benchmark = ?", (benchmark,)
-            )
-            for scorer, task, attempt, status in rows:
-                found.setdefault(scorer, {})[Key(benchmark, task, attempt)] = status
-    except sqlite3.Error as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
-    return found
 
 
 def _set_report(db: sqlite3.Connection, benchmark: str, **columns: str | bool) -> None:

@@ -44,6 +44,7 @@ class Writer:
 
         Raises:
             StoreFault: the database cannot be written; every later write fails too.
+            Exception: what ``operation`` raised, where that is no error of the database; others are not touched.
         """
         if self._failed is not None:
             raise self._failed
@@ -84,22 +85,40 @@ class Writer:
                 return batch, True
 
     def _commit(self, database: sqlite3.Connection, batch: list[_Write]) -> None:
-        fault: StoreFault | None = self._failed
-        if fault is None:
-            try:
-                with database:
-                    database.execute("BEGIN IMMEDIATE")
-                    for item in batch:
+        while batch and self._failed is None:
+            broken = self._apply(database, batch)
+            if broken is None:
+                break
+            _tell([broken.write], broken.error)
+            batch = [item for item in batch if item is not broken.write]
+        _tell(batch, self._failed)
+
+    def _apply(self, database: sqlite3.Connection, batch: list[_Write]) -> _Broken | None:
+        """Apply and commit the batch; returns the operation that cannot be applied, for which nothing was."""
+        try:
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                for item in batch:
+                    try:
                         item.operation(database)
-            except sqlite3.Error as error:
-                fault = StoreFault(f"{self._path}: cannot write: {error}")
-                self._failed = fault
-        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for item in batch:
-            by_loop.setdefault(item.loop, []).append(item.done)
-        for loop, futures in by_loop.items():
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, futures, fault)
+                    except sqlite3.Error:
+                        raise
+                    except Exception as bug:
+                        raise _Broken(item, bug) from bug
+        except sqlite3.Error as error:
+            self._failed = StoreFault(f"{self._path}: cannot write: {error}")
+        except _Broken as broken:
+            return broken
+        return None
+
+
+class _Broken(Exception):
+    """One operation of a batch raised something that is no error of the database."""
+
+    def __init__(self, write: _Write, error: Exception) -> None:
+        super().__init__(str(error))
+        self.write = write
+        self.error = error
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -115,11 +134,20 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return database
 
 
-def _settle(futures: list[asyncio.Future[None]], fault: StoreFault | None) -> None:
+def _tell(batch: list[_Write], error: Exception | None) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for item in batch:
+        by_loop.setdefault(item.loop, []).append(item.done)
+    for loop, futures in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, futures, error)
+
+
+def _settle(futures: list[asyncio.Future[None]], error: Exception | None) -> None:
     for future in futures:
         if future.done():
             continue
-        if fault is None:
+        if error is None:
             future.set_result(None)
         else:
-            future.set_exception(fault)
+            future.set_exception(error)
