@@ -112,7 +112,7 @@ async def call(dock: Dock, name: str, **arguments: object) -> ToolResult:
 
 async def test_the_context_reaches_the_tool(make: Make) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         result = await call(dock, "show", word="kelp")
     expected = ["kelp", "", "run/bench/t1#2", "/c.jsonl", {"a.csv": "/a.csv"}, {"results": 3}]
     assert json.loads(result.text) == expected
@@ -122,7 +122,7 @@ async def test_the_context_reaches_the_tool(make: Make) -> None:
 
 async def test_plain_functions_are_tools_too(make: Make) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         assert (await call(dock, "plain", word="a")).text == "plain a"
         assert (await call(dock, "threaded", word="a")).text == "threaded a"
 
@@ -138,7 +138,7 @@ async def test_plain_functions_are_tools_too(make: Make) -> None:
 )
 async def test_what_a_tool_answers(make: Make, how: str, text: str, error: ErrorClass | None) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         result = await call(dock, "fail", how=how)
     assert (result.text, result.error, result.truncated) == (text, error, how == "cut")
 
@@ -154,14 +154,14 @@ async def test_what_a_tool_answers(make: Make, how: str, text: str, error: Error
 )
 async def test_our_failures_are_raised(make: Make, how: str, kind: type[Exception], says: str) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         with pytest.raises(kind, match=says):
             await call(dock, "fail", how=how)
 
 
 async def test_a_deadline_is_the_worlds_or_ours(make: Make) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         result = await call(dock, "hang_open")
         assert result.error is ErrorClass.WORLD
         assert "timed out after 0.05 seconds" in result.text
@@ -171,13 +171,13 @@ async def test_a_deadline_is_the_worlds_or_ours(make: Make) -> None:
 
 async def test_the_docks_own_deadline_holds_where_a_tool_names_none(make: Make) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True, deadline=0.05) as dock:
+    async with Dock(["mine"], trust=True, deadline=0.05, isolate=False) as dock:
         assert (await call(dock, "sleep")).error is ErrorClass.WORLD
 
 
 async def test_a_cancelled_call_stays_cancelled(make: Make) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         seen = seen_by("mine", dock)
         task = asyncio.create_task(call(dock, "sleep"))
         while "sleeping" not in seen:
@@ -191,7 +191,7 @@ async def test_a_cancelled_call_stays_cancelled(make: Make) -> None:
 async def test_release_and_close_reach_the_tool(make: Make) -> None:
     make("mine", MINE)
     make("bare", "@server.tool()\nasync def bare() -> str:\n    return ''")
-    async with Dock(["mine", "bare"], trust=True) as dock:
+    async with Dock(["mine", "bare"], trust=True, isolate=False) as dock:
         seen = seen_by("mine", dock)
         await dock.release(CONTEXT)
         assert seen == [("released", "run/bench/t1#2")]
@@ -209,7 +209,7 @@ async def test_release_and_close_reach_the_tool(make: Make) -> None:
 )
 async def test_wrong_calls_are_answered(make: Make, name: str, arguments: dict[str, object], says: str) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         result = await call(dock, name, **arguments)
     assert result.error is ErrorClass.CALL
     assert says in result.text
@@ -217,7 +217,7 @@ async def test_wrong_calls_are_answered(make: Make, name: str, arguments: dict[s
 
 async def test_a_call_that_cannot_be_made_is_answered_with_its_problem(make: Make) -> None:
     make("mine", MINE)
-    async with Dock(["mine"], trust=True) as dock:
+    async with Dock(["mine"], trust=True, isolate=False) as dock:
         result = await dock.call(ToolCall("1", "show", {}, problem="The JSON ends early."), CONTEXT)
     assert (result.text, result.error) == ("The JSON ends early.", ErrorClass.CALL)
 
@@ -227,7 +227,7 @@ async def test_names_of_other_tool_sets_are_understood(make: Make) -> None:
         "fetch_url",
         "@server.tool()\nasync def fetch_url(url: list[str], purpose: str) -> str:\n    return f'{url} {purpose}'",
     )
-    async with Dock(["fetch_url"], trust=True) as dock:
+    async with Dock(["fetch_url"], trust=True, isolate=False) as dock:
         assert (await call(dock, "visit", url="u", goal="g")).text == "['u'] g"
         assert (await call(dock, "python", code="1")).error is ErrorClass.CALL
 
@@ -251,14 +251,14 @@ async def test_code_of_the_working_folder_needs_trust(make: Make) -> None:
 async def test_folders_that_cannot_be_loaded_are_named(make: Make, body: str, says: str) -> None:
     make("bad", body)
     with pytest.raises(UsageError, match=says):
-        async with Dock(["bad"], trust=True):
+        async with Dock(["bad"], trust=True, isolate=False):
             pass
 
 
 async def test_a_tool_that_cannot_work_stops_the_start_and_the_others_are_closed(make: Make) -> None:
     make("mine", MINE)
     make("dead", "async def probe():\n    raise RuntimeError('no engine')")
-    dock = Dock(["mine", "dead"], trust=True)
+    dock = Dock(["mine", "dead"], trust=True, isolate=False)
     with pytest.raises(ToolFault, match=r"probe\(\) of the tool dead failed: RuntimeError: no engine"):
         await dock.__aenter__()
     assert dock.schemas() == []
@@ -271,14 +271,14 @@ async def test_a_folder_without_a_server_and_names_used_twice(make: Make) -> Non
     (make("none", "") / "server.py").unlink()
     for tools, says in ((["one", "two"], "two tools are called 'same'"), (["none"], "has no"), (["onee"], "one?")):
         with pytest.raises(UsageError, match=says):
-            async with Dock(tools, trust=True):
+            async with Dock(tools, trust=True, isolate=False):
                 pass
 
 
 async def test_schemas_are_clean_and_in_the_order_given(make: Make) -> None:
     make("b", "@server.tool()\nasync def b(word: str) -> str:\n    '''Say b.'''\n    return ''")
     make("a", "@server.tool()\nasync def a() -> str:\n    return ''")
-    async with Dock(["b", "a"], trust=True) as dock:
+    async with Dock(["b", "a"], trust=True, isolate=False) as dock:
         schemas = dock.schemas()
     assert schemas[0] == {
         "type": "function",

@@ -15,6 +15,7 @@ class ToolSpec:
 
     ``deadline`` is the seconds one call may take, None for the dock's default. ``open_world`` says that its time
     depends on others (a web site): then a deadline that passes is the world's doing, otherwise it is a fault of ours.
+    ``repeatable``: a call that was lost with its server can be made again.
     """
 
     name: str
@@ -23,10 +24,11 @@ class ToolSpec:
     deadline: float | None = None
     open_world: bool = True
     stateful: bool = False
+    repeatable: bool = False
 
 
 class Backend(Protocol):
-    """One tool server: in this process, or one day a child process or a URL."""
+    """One tool server: in this process or in one of its own."""
 
     async def tools(self) -> Sequence[ToolSpec]:
         """The tools it serves."""
@@ -43,6 +45,10 @@ class Backend(Protocol):
             ToolFault: the server failed; the attempt is owed.
             UsageError: a setting in the context cannot be used.
         """
+        ...
+
+    async def answers(self) -> bool:
+        """After a call's deadline has passed: whether the server itself still works. One that hung is replaced."""
         ...
 
     async def release(self, session: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any, cast
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
 from toleap.dock.backend import ToolSpec
@@ -48,21 +48,25 @@ class InProcess:
         specs = []
         for tool in await self._server.list_tools():
             mark = (tool.meta or {}).get(META_KEY) or {}
-            hint = tool.annotations.open_world_hint if tool.annotations else None
+            hints = tool.annotations or ToolAnnotations()
             specs.append(
                 ToolSpec(
                     name=tool.name,
                     description=inspect.cleandoc(tool.description or ""),
                     parameters=cleaned(tool.input_schema),
                     deadline=mark.get("deadline"),
-                    open_world=hint is not False,
+                    open_world=hints.open_world_hint is not False,
                     stateful=hasattr(self._module, "release"),
+                    repeatable=bool(hints.read_only_hint or hints.idempotent_hint),
                 )
             )
         return specs
 
     async def probe(self) -> None:
         await self._hook("probe")
+
+    async def answers(self) -> bool:
+        return True  # whoever asks runs in the same loop
 
     async def release(self, session: str) -> None:
         await self._hook("release", session)
@@ -140,7 +144,7 @@ def _load(folder: Folder) -> ModuleType:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError, OSError) as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise UsageError(f"cannot load {path}: {_short(error)}") from error
         return module

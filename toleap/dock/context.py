@@ -49,10 +49,15 @@ def context_of(ctx: Context[Any, Any]) -> CallContext:
         return Defaults.context
     if not isinstance(given, Mapping):
         raise UsageError(f"_meta.{META_KEY} must be an object of the call context's fields")
-    return _from_meta(given)
+    return from_meta(given)
 
 
-def _from_meta(given: Mapping[str, Any]) -> CallContext:
+def from_meta(given: Mapping[str, Any]) -> CallContext:
+    """The context that travelled.
+
+    Raises:
+        UsageError: a field has the wrong type.
+    """
     default = Defaults.context
     corpus = _field(given, "corpus", (str, type(None)), default.corpus)
     files = _field(given, "files", (Mapping,), default.files)

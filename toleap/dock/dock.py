@@ -15,6 +15,7 @@ from typing import Any, Self
 from toleap import folders
 from toleap.dock.backend import Backend, ToolSpec
 from toleap.dock.builtin import InProcess
+from toleap.dock.outside import OwnProcess
 from toleap.dock.schema import Arguments
 from toleap.errors import ToolFault, UsageError
 from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
@@ -48,18 +49,23 @@ class Dock:
 
     A deadline that passes is the world's where the tool says that it depends on others (MCP's ``openWorldHint``, as
     ``fetch_url`` does), since a page that never ends is a fact about the page. A tool that says it does not depend on
-    anybody has hung by our fault.
+    anybody has hung by our fault; so has every tool whose server, asked after the deadline, does not answer at all.
 
     Args:
         tools: names of tool folders, in the order in which they are shown to the model.
         trust: run the Python of tool folders that are not shipped.
         deadline: seconds one call may take, where its tool names no other limit.
+        isolate: run tool folders that are not shipped in processes of their own; otherwise one that blocks, or exits,
+            takes this process with it.
     """
 
-    def __init__(self, tools: Sequence[str], *, trust: bool, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, tools: Sequence[str], *, trust: bool, deadline: float = DEADLINE, isolate: bool = True
+    ) -> None:
         self._names = tuple(tools)
         self._trust = trust
         self._deadline = deadline
+        self._isolate = isolate
         self._backends: list[Backend] = []
         self._tools: dict[str, _Docked] = {}
 
@@ -129,7 +135,11 @@ class Dock:
             async with asyncio.timeout(docked.deadline) as limit:
                 result = await docked.backend.call(name, arguments, context)
         except TimeoutError as error:
-            if not limit.expired() or not docked.spec.open_world:
+            if not limit.expired():
+                raise ToolFault(f"the tool {name} failed: a time limit of its own passed") from error
+            if not await docked.backend.answers():
+                raise ToolFault(f"the tool {name} hung for {docked.deadline:g} seconds and was ended") from error
+            if not docked.spec.open_world:
                 raise ToolFault(f"the tool {name} did not answer in {docked.deadline:g} seconds") from error
             text = f"{name} timed out after {docked.deadline:g} seconds."
             return ToolResult(text=text, error=ErrorClass.WORLD)
@@ -149,7 +159,7 @@ class Dock:
             raise UsageError(
                 f"the tool {name!r} in {folder.path} is not a shipped one: its code runs only with --trust"
             )
-        return InProcess(folder)
+        return OwnProcess(folder) if self._isolate and not folder.shipped else InProcess(folder)
 
     async def _add(self, folder: str, backend: Backend) -> None:
         self._backends.append(backend)

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 
 from mcp.types import CallToolResult, TextContent
 
+from toleap.dock.text import cut
 from toleap.types import ErrorClass, ToolResult
 
 META_KEY = "toleap"
+_MOST_CHARACTERS = 1_000_000
+"""Of any result, whatever its tool's own limits are: more than fits into any context."""
 
 
 def answer(text: str, *, truncated: bool = False) -> CallToolResult:
@@ -44,20 +47,24 @@ def read_result(result: CallToolResult) -> ToolResult:
     mark = (result.meta or {}).get(META_KEY)
     mark = mark if isinstance(mark, Mapping) else {}
     text = "\n".join(block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content)
-    # A lone surrogate can be neither sent to a model nor stored.
-    text = text.encode("utf-8", "replace").decode()
+    text, was_cut = cut(_sayable(text), _MOST_CHARACTERS)
     return ToolResult(
         text=text,
         error=_error(mark, result.is_error),
-        truncated=mark.get("truncated") is True,
+        truncated=was_cut or mark.get("truncated") is True,
         reset=mark.get("reset") is True,
     )
 
 
 def _result(text: str, error: ErrorClass | None, truncated: bool, *, reset: bool = False) -> CallToolResult:
     mark = {"error": error.value if error else None, "truncated": truncated, "reset": reset}
-    content = TextContent(type="text", text=text)
+    content = TextContent(type="text", text=_sayable(text))
     return CallToolResult(content=[content], is_error=error is not None, _meta={META_KEY: mark})
+
+
+def _sayable(text: str) -> str:
+    """A lone surrogate can be neither sent to a model nor stored."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _error(mark: Mapping[str, object], is_error: bool) -> ErrorClass | None:
