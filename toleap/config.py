@@ -64,6 +64,11 @@ class Agent(_Section):
     max_seconds: float | None = Field(default=None, gt=0)
     noop_limit: int = Field(default=8, ge=1)
     repetition_limit: int = Field(default=4, ge=2)
+    """The same turns so often in a row are a repetition."""
+    repetition_period: int = Field(default=4, ge=1, le=64)
+    """So many turns, one after the other, can be what is repeated: 1 sees A A A A, 2 also A B A B A B A B."""
+    loop_limit: int = Field(default=8, ge=2, le=1_000)
+    """A reply that is cut off while it says one phrase for at least the so many-th time is a repetition."""
     forced_answer: bool = True
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from toleap.agent.repetition import ends_in_cycle, ends_in_loop, texts
+from toleap.chat.answer import without_thoughts
+from toleap.chat.dialects.text import content_of
 from toleap.config import Agent
-from toleap.types import Ending, ErrorClass, Message, Turn
+from toleap.types import Ending, ErrorClass, Turn
 
 
 def limit_reached(agent: Agent, turns: Sequence[Turn]) -> Ending | None:
@@ -39,12 +42,27 @@ def _noops(agent: Agent, turns: Sequence[Turn]) -> bool:
 
 
 def _repetition(agent: Agent, turns: Sequence[Turn]) -> bool:
-    last = turns[-agent.repetition_limit :]
-    return len(last) == agent.repetition_limit and all(_said(turn) == _said(last[0]) for turn in last)
+    return (bool(turns) and is_loop(agent, turns[-1])) or ends_in_cycle(
+        turns, times=agent.repetition_limit, longest=agent.repetition_period, same=_same
+    )
 
 
-def _said(turn: Turn) -> tuple[object, tuple[tuple[str, Message, str | None], ...]]:
-    return turn.reply.get("content"), tuple((call.name, dict(call.arguments), call.problem) for call in turn.calls)
+def is_loop(agent: Agent, turn: Turn) -> bool:
+    """Whether a reply went on with one phrase until it was cut off (``agent.loop_limit`` times or more).
+
+    A reply that ended by itself is none, whatever it repeats: the model may have been asked for it.
+    """
+    return turn.finish_reason == "length" and any(ends_in_loop(text, agent.loop_limit) for text in texts(turn.reply))
+
+
+def _same(one: Turn, other: Turn) -> bool:
+    """Whether two turns make the same calls and say the same; thoughts aside, which not every server shows."""
+    if len(one.calls) != len(other.calls):
+        return False
+    calls = zip(one.calls, other.calls, strict=True)
+    if any((a.name, a.arguments, a.problem) != (b.name, b.arguments, b.problem) for a, b in calls):
+        return False
+    return without_thoughts(content_of(one.reply)) == without_thoughts(content_of(other.reply))
 
 
 _LIMITS: Sequence[tuple[Ending, Callable[[Agent, Sequence[Turn]], bool]]] = (

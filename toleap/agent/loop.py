@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from toleap.agent import policies
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
-from toleap.agent.limits import limit_reached
+from toleap.agent.limits import is_loop, limit_reached
 from toleap.agent.reading import PageReader, read_results
 from toleap.agent.shortening import NotShortened, shorten, text_of
 from toleap.chat.answer import extract_answer
@@ -76,7 +76,7 @@ async def run_attempt(
         Fault: an infrastructure failure; the durable turns stay, the attempt is owed.
     """
     while True:
-        if talk.turns and (talk.turns[-1].limit or not talk.turns[-1].results):
+        if talk.turns and _is_last(player.agent, talk.turns[-1]):
             return _finished(key, talk)
         limit = limit_reached(player.agent, talk.turns)
         tried: tuple[SubCall, ...] = ()
@@ -221,6 +221,11 @@ async def _run_call(place: int, call: ToolCall, dock: ToolLayer, context: CallCo
     if place >= _MOST_CALLS:
         return ToolResult(f"Too many calls in one step: at most {_MOST_CALLS} are made.", ErrorClass.CALL)
     return await dock.call(call, context)
+
+
+def _is_last(agent: Agent, turn: Turn) -> bool:
+    """Whether the model has said what it had to say. One that was cut off in a loop is asked for an answer."""
+    return turn.limit is not None or not (turn.results or is_loop(agent, turn))
 
 
 def _finished(key: Key, talk: Conversation) -> Trajectory:
