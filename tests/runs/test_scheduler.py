@@ -166,6 +166,125 @@ async def test_a_fault_that_cannot_be_noted_is_not_swallowed() -> None:
         await scheduler.run(owed(1))
 
 
+async def test_when_a_fault_cannot_be_noted_the_others_are_stopped_too() -> None:
+    game = Game({KEYS[0]: [ToolFault("down")]})
+
+    async def note(_key: Key, _reason: str, _quarantined: bool) -> None:
+        raise StoreFault("disk full")
+
+    scheduler = Scheduler(game.play, note, Progress(planned=30), 2, 3)
+    with pytest.raises(StoreFault, match="disk full"):
+        await scheduler.run(owed(30))
+    assert len(game.ended) <= 2
+    assert (scheduler.halted, scheduler.progress.in_flight) == ("disk full", 0)
+
+
+@pytest.mark.parametrize(
+    "fault", [ToolFault("the connection closed"), ServerFault("gone", fatal=True), KeyError("x")]
+)
+async def test_what_fails_because_the_run_is_stopped_is_not_held_against_the_attempt(fault: Exception) -> None:
+    game = Game()
+
+    async def play(key: Key) -> None:
+        try:
+            await game.play(key)
+        except asyncio.CancelledError:
+            raise fault from None
+
+    game.blocked = asyncio.Event()
+    scheduler = Scheduler(play, game.note, Progress(planned=10), 3, 1)
+    running = asyncio.create_task(scheduler.run(owed(10)))
+    while game.now < 3:
+        await asyncio.sleep(0)
+    scheduler.stop("interrupted")
+    await running
+    assert (scheduler.halted, game.noted, scheduler.progress.faults, len(game.played)) == ("interrupted", [], 0, 0)
+
+
+async def test_an_attempt_whose_cancellation_becomes_a_fault_ends_its_worker_all_the_same() -> None:
+    game = Game(blocked=asyncio.Event())
+
+    async def play(key: Key) -> None:
+        try:
+            await game.play(key)
+        except asyncio.CancelledError:
+            raise ToolFault("the connection closed") from None
+
+    scheduler = Scheduler(play, game.note, Progress(planned=10), 2, 3)
+    running = asyncio.create_task(scheduler.run(owed(10)))
+    while game.now < 2:
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (game.noted, game.now, scheduler.progress.in_flight) == ([], 0, 0)
+
+
+async def test_an_attempt_that_waited_for_something_cancelled_is_owed_and_the_others_go_on() -> None:
+    game = Game({KEYS[1]: [asyncio.CancelledError()], KEYS[3]: [asyncio.CancelledError()] * 9})
+    scheduler = game.scheduler(at_once=1)
+    await scheduler.run(owed(8))
+    assert set(game.ended) == set(KEYS[:8]) - {KEYS[3]}
+    assert [(key, quarantined) for key, _, quarantined in game.noted] == [
+        (KEYS[1], False), (KEYS[3], False), (KEYS[3], False), (KEYS[3], True),
+    ]  # fmt: skip
+    assert "our bug" in game.noted[0][1] and scheduler.halted is None
+
+
+async def test_an_attempt_that_failed_is_played_again_after_all_others() -> None:
+    game = Game({KEYS[0]: [ToolFault("down")], KEYS[2]: [ToolFault("down")] * 2})
+    await game.scheduler(at_once=1).run(owed(5))
+    assert game.ended == [KEYS[1], KEYS[3], KEYS[4], KEYS[0], KEYS[2]]
+
+
+async def test_stopped_while_a_fault_is_being_noted_it_is_noted_once_and_not_played_again() -> None:
+    game = Game({KEYS[0]: [ToolFault("down")] * 3})
+    noting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def note(key: Key, reason: str, quarantined: bool) -> None:
+        await game.note(key, reason, quarantined)
+        noting.set()
+        await go_on.wait()
+
+    scheduler = Scheduler(game.play, note, Progress(planned=1), 1, 3)
+    running = asyncio.create_task(scheduler.run(owed(1)))
+    await noting.wait()
+    scheduler.stop("interrupted")
+    await running
+    assert game.noted == [(KEYS[0], "down", False)] and game.played[KEYS[0]] == 1
+    assert scheduler.halted == "interrupted"
+
+
+@given(st.integers(1, 20), st.integers(1, 6), st.integers(0, 20))
+def test_closed_it_begins_nothing_more_and_ends_what_it_began(count: int, at_once: int, room: int) -> None:
+    game = Game()
+    scheduler = game.scheduler(at_once=at_once)
+    scheduler.closed = lambda: "full" if len(game.ended) >= room else None
+    asyncio.run(scheduler.run(owed(count)))
+    assert len(game.ended) == len(game.played)
+    assert min(count, room) <= len(game.ended) <= (room + at_once - 1 if room else 0)
+    assert scheduler.halted == (None if len(game.ended) == count else "full")
+
+
+async def test_closed_a_fault_in_flight_stays_owed_and_an_interrupt_still_stops_it() -> None:
+    game = Game({KEYS[0]: [ToolFault("down")]})
+    scheduler = game.scheduler(at_once=2)
+    scheduler.closed = lambda: "full" if game.played else None
+    await scheduler.run(owed(5))
+    assert game.played == {KEYS[0]: 1, KEYS[1]: 1} and game.noted == [(KEYS[0], "down", False)]
+    assert scheduler.halted == "full"
+
+    game = Game(blocked=asyncio.Event())
+    scheduler = game.scheduler(at_once=2)
+    scheduler.closed = lambda: "full" if game.now else None
+    running = asyncio.create_task(scheduler.run(owed(5)))
+    while scheduler.halted is None:
+        await asyncio.sleep(0)
+    scheduler.stop("interrupted")
+    await running
+    assert (scheduler.halted, game.ended) == ("interrupted", [])
+
+
 def test_the_line_before_anything_happened() -> None:
     line = Progress(planned=16).line()
     assert line.startswith("0/16 done · 0 in flight · avg – · 0 turns · 0 tok/s · ")

@@ -88,6 +88,19 @@ async def test_faults_are_counted_and_quarantine_sets_an_attempt_aside(tmp_path)
         assert (row.ending, row.quarantined, row.fault) == (Ending.ANSWERED, False, None)
 
 
+async def test_forgiven_a_quarantined_attempt_has_all_its_tries_again_and_no_other_has(tmp_path):
+    aside, owed, done = (Key("b", f"t{n}", 0) for n in range(3))
+    with Store(tmp_path) as store:
+        await store.plan(PLANNED, 1)
+        await store.fault(owed, "down", quarantine=False)
+        await store.fault(aside, "down", quarantine=True)
+        await store.forgive([aside, owed, done])
+        assert store.owed(["b"]) == [Owed(owed, 1), Owed(done, 0)]
+        assert Owed(aside, 0) in store.owed(["b"], with_quarantined=True)
+        await store.fault(aside, "down again", quarantine=False)
+        assert store.owed(["b"])[0] == Owed(aside, 1)
+
+
 async def test_an_ended_attempt_without_this_scorers_verdict_is_found(tmp_path):
     key = Key("b", "t0", 0)
     with Store(tmp_path) as store:

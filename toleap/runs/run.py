@@ -94,7 +94,6 @@ async def _execute(
     *,
     retry_quarantined: bool,
 ) -> Outcome:
-    names = [item.benchmark.name for item in plan.benchmarks]
     async with Dock(plan.config.dock.tools, trust=plan.operation.trust, deadline=plan.config.dock.deadline) as dock:
         settings = identity(plan, dock.schemas())
         name = run_name(plan, fingerprint(settings))
@@ -103,11 +102,10 @@ async def _execute(
         with Store(folder) as store:
             await _write_plan(store, plan, settings)
             prepared = {item.benchmark.name: _prepared(item) for item in plan.benchmarks}
-            owed = [
-                item
-                for item in store.owed(names, with_quarantined=retry_quarantined)
-                if item.key.attempt < plan.k and item.key.task in prepared[item.key.benchmark].tasks
-            ]
+            owed = _owed(plan, store, prepared, with_quarantined=retry_quarantined)
+            if retry_quarantined:
+                await store.forgive([item.key for item in owed])
+                owed = _owed(plan, store, prepared, with_quarantined=True)
             announce(_announcement(plan, name, folder, len(owed)))
             try:
                 async with _judging(plan, store, prepared, console) as judging:
@@ -121,6 +119,15 @@ async def _execute(
                     raise
                 halted = INTERRUPTED
             return Outcome(store.result(), folder, halted)
+
+
+def _owed(plan: Plan, store: Store, prepared: Mapping[str, Prepared], *, with_quarantined: bool) -> list[Owed]:
+    """What the run has to play now: a smaller extent than before leaves out the rest."""
+    return [
+        item
+        for item in store.owed(list(prepared), with_quarantined=with_quarantined)
+        if item.key.attempt < plan.k and item.key.task in prepared[item.key.benchmark].tasks
+    ]
 
 
 @contextlib.asynccontextmanager

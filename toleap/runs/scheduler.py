@@ -24,8 +24,9 @@ NoteFault = Callable[[Key, str, bool], Awaitable[None]]
 class Scheduler:
     """Plays attempts in the order given; ``stop`` ends it early and leaves the rest owed.
 
-    ``fault_limit`` faults quarantine an attempt. A fatal server fault, or a store that cannot be written, stops the
-    whole run: no other attempt would fare better.
+    ``fault_limit`` faults quarantine an attempt; until then one that failed is played again after all others. A fatal
+    server fault, or a store that cannot be written, stops the whole run: no other attempt would fare better. What
+    happens to an attempt while the run is being stopped is not held against it.
     """
 
     play: Play
@@ -35,11 +36,18 @@ class Scheduler:
     fault_limit: int
     halted: str | None = None
     """Why the run was stopped before everything was played; None where it was not."""
+    closed: Callable[[], str | None] = lambda: None
+    """Asked before each attempt: why no further one may be begun. Those in flight are played to their end."""
+    _stopped: bool = False
     _waiting: deque[Owed] = field(default_factory=deque)
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self, owed: Sequence[Owed]) -> None:
-        """Play every owed attempt until each has ended or is quarantined, or the run is stopped."""
+        """Play every owed attempt until each has ended or is quarantined, or the run is stopped.
+
+        Raises:
+            StoreFault: a fault could not be noted.
+        """
         self._waiting.extend(owed)
         workers = min(self.max_in_flight, len(owed))
         self._workers = [asyncio.create_task(self._work()) for _ in range(workers)]
@@ -48,36 +56,56 @@ class Scheduler:
                 raise ended
 
     def stop(self, reason: str) -> None:
-        """Stop at once: what is in flight stays owed at its last durable turn."""
-        if self.halted is None:
+        """Stop at once: what is in flight stays owed at its last durable turn. The first reason counts."""
+        if not self._stopped:
             self.halted = reason
+        self._stopped = True
         for worker in self._workers:
             worker.cancel()
 
     async def _work(self) -> None:
-        while self._waiting and self.halted is None:
-            item = self._waiting.popleft()
-            self.progress.in_flight += 1
-            try:
-                await self.play(item.key)
-            except (ServerFault, StoreFault) as fault:
-                await self._failed(item, str(fault), hopeless=isinstance(fault, StoreFault) or fault.fatal)
-            except UsageError as mistake:
-                self.stop(str(mistake))
-            except Fault as fault:
-                await self._failed(item, str(fault))
-            except Exception as bug:  # noqa: BLE001 - our bug is never the model's failure: the attempt is owed
-                _log.exception("%s: a bug of ours", item.key)
-                await self._failed(item, f"our bug: {type(bug).__name__}: {bug}")
-            finally:
-                self.progress.in_flight -= 1
+        while self._waiting and self.halted is None and not self._cancelled():
+            self.halted = self.closed()
+            if self.halted is None:
+                await self._play(self._waiting.popleft())
+
+    async def _play(self, item: Owed) -> None:
+        self.progress.in_flight += 1
+        try:
+            await self.play(item.key)
+        except (ServerFault, StoreFault) as fault:
+            await self._failed(item, str(fault), hopeless=isinstance(fault, StoreFault) or fault.fatal)
+        except UsageError as mistake:
+            self.stop(str(mistake))
+        except Fault as fault:
+            await self._failed(item, str(fault))
+        except asyncio.CancelledError:
+            if self._cancelled():
+                raise
+            await self._failed(item, "our bug: something that it waited for was cancelled")
+        except Exception as bug:  # noqa: BLE001 - our bug is never the model's failure: the attempt is owed
+            _log.exception("%s: a bug of ours", item.key)
+            await self._failed(item, f"our bug: {type(bug).__name__}: {bug}")
+        finally:
+            self.progress.in_flight -= 1
+
+    def _cancelled(self) -> bool:
+        """Whether it is this worker that was cancelled, and not only something it waited for."""
+        worker = asyncio.current_task()
+        return self._stopped or (worker is not None and worker.cancelling() > 0)
 
     async def _failed(self, item: Owed, reason: str, *, hopeless: bool = False) -> None:
+        if self._cancelled():
+            return
         if hopeless:
             self.stop(reason)
             return
         self.progress.faults += 1
         quarantine = item.faults + 1 >= self.fault_limit
-        await self.note_fault(item.key, reason, quarantine)
+        try:
+            await self.note_fault(item.key, reason, quarantine)
+        except StoreFault as fault:
+            self.stop(str(fault))
+            raise
         if not quarantine:
             self._waiting.append(Owed(item.key, item.faults + 1))

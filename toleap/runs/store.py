@@ -271,6 +271,12 @@ class Store:
             )
         )
 
+    async def forgive(self, keys: Sequence[Key]) -> None:
+        """Forget the faults of quarantined attempts: they get all their tries again, once they are played."""
+        await self._writer.write(
+            lambda db: db.executemany(f"UPDATE attempts SET faults = 0 WHERE {_KEY} AND quarantined = 1", keys)
+        )
+
     async def put_verdict(self, key: Key, verdict: Verdict) -> None:
         """Store a verdict; a scorer's earlier verdict on the same attempt is replaced."""
         await self._writer.write(lambda db: _insert_verdict(db, key, verdict))
