@@ -20,9 +20,10 @@ from toleap.agent.limits import is_loop, limit_reached
 from toleap.agent.reading import PageReader, read_results
 from toleap.agent.shortening import NotShortened, shorten, text_of
 from toleap.chat.answer import extract_answer
-from toleap.chat.client import Chat, Reply, serialise
+from toleap.chat.client import Chat, serialise
 from toleap.chat.dialects import Dialect
 from toleap.chat.dialects.text import content_of
+from toleap.chat.reply import Reply
 from toleap.config import Agent, Sampling
 from toleap.errors import ContextOverflow, ToleapError
 from toleap.types import (

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import json
 import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,8 +24,9 @@ import orjson
 
 from toleap.chat.deadline import Deadlines
 from toleap.chat.metrics import Work, metrics_url, read_work
+from toleap.chat.reply import NoReply, Reply, parse_reply
 from toleap.errors import ContextOverflow, ServerFault
-from toleap.types import Message, Usage
+from toleap.types import Message
 
 _log = logging.getLogger(__name__)
 _OVERFLOW = re.compile(
@@ -36,19 +35,7 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _WORTH_WAITING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_SERVERS_DOING = frozenset({"abort", "error"})
-"""Finish reasons by which a server says that it, not the model, ended the reply."""
 _HOPELESS = frozenset({401, 402, 403, 404, 405})
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the model said in one call, and what it cost."""
-
-    message: Message
-    finish_reason: str
-    usage: Usage
-    seconds: float
 
 
 def serialise(message: Message) -> bytes:
@@ -206,7 +193,10 @@ class Chat:
         except TimeoutError as error:
             said = f"no answer in {time.perf_counter() - started:.0f} seconds"
             raise _Busy(said) from error
-        reply = _parse(raw, time.perf_counter() - started)
+        try:
+            reply = parse_reply(raw, time.perf_counter() - started)
+        except NoReply as error:
+            raise _Busy(str(error)) from error
         self._answered = time.monotonic()
         self._deadlines.pace.saw(reply.usage.completion, reply.seconds)
         return reply
@@ -243,45 +233,6 @@ class _Busy(Exception):
         self.reason = reason
         self.retry_after = retry_after
         self.everybody = everybody
-
-
-def _parse(raw: bytes, seconds: float) -> Reply:
-    try:
-        answer = _loads(raw)
-        choice = answer["choices"][0]
-        message = choice["message"]
-        if not isinstance(message, dict):
-            raise TypeError("message is no object")
-        if choice.get("finish_reason") in _SERVERS_DOING or choice.get("error"):
-            raise ValueError("the server gave up on it")
-        usage = answer.get("usage") or {}
-        details = usage.get("prompt_tokens_details") or {}
-        counted = Usage(
-            int(usage.get("prompt_tokens") or 0),
-            int(usage.get("completion_tokens") or 0),
-            int(details.get("cached_tokens") or 0),
-        )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise _Busy(f"an answer that is no chat completion: {raw[:200]!r}") from error
-    return Reply(message, str(choice.get("finish_reason") or ""), counted, seconds)
-
-
-def _loads(raw: bytes) -> Any:
-    """The body as JSON. A model may emit lone surrogates, which orjson refuses: they become U+FFFD."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return _without_surrogates(json.loads(raw))
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -1,0 +1,103 @@
+"""A reply out of a response's bytes: whatever the model said, in a shape that can be stored and sent on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from toleap.types import Message, Usage
+
+_SERVERS_DOING = frozenset({"abort", "error"})
+"""Finish reasons by which a server says that it, not the model, ended the reply."""
+_MOST_TOKENS = 2**31
+_MOST_LEVELS = 100
+"""More than a call's arguments may have, so that they are found too deep; far fewer than can be stored."""
+
+
+class NoReply(ValueError):
+    """The bytes are no chat completion: a failure of the server, not of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model said in one call, and what it cost."""
+
+    message: Message
+    finish_reason: str
+    usage: Usage
+    seconds: float
+
+
+def parse_reply(raw: bytes, seconds: float) -> Reply:
+    """The reply in the body of a response.
+
+    Raises:
+        NoReply: it holds none, or the server says that it gave up.
+    """
+    try:
+        answer = _loads(raw)
+        choice = answer["choices"][0]
+        message = choice["message"]
+        if not isinstance(message, dict):
+            raise TypeError("message is no object")
+        if choice.get("finish_reason") in _SERVERS_DOING or choice.get("error"):
+            raise ValueError("the server gave up on it")
+        usage = _usage(answer.get("usage") or {})
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise NoReply(f"an answer that is no chat completion: {raw[:200]!r}") from error
+    return Reply(_storable(message), str(choice.get("finish_reason") or ""), usage, seconds)
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details = usage.get("prompt_tokens_details") or {}
+    counted = (usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens"))
+    tokens = [int(count or 0) for count in counted]
+    if not all(0 <= count <= _MOST_TOKENS for count in tokens):
+        raise ValueError("no number of tokens")
+    return Usage(*tokens)
+
+
+def _loads(raw: bytes) -> Any:
+    """The body as JSON. A model may emit lone surrogates, which orjson refuses: they become U+FFFD."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return _without_surrogates(json.loads(raw))
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def _storable(message: Message) -> Message:
+    """The message, without what no turn can be stored with: endless nesting and integers beyond 64 bits.
+
+    Endpoints that parse a call's arguments themselves hand on whatever JSON a model wrote.
+    """
+    try:
+        orjson.dumps([[[message]]])  # about as deep as it lies in a turn
+    except orjson.JSONEncodeError:
+        return {name: _bounded(value, _MOST_LEVELS) for name, value in message.items()}
+    return message
+
+
+def _bounded(value: Any, levels: int) -> Any:
+    if isinstance(value, dict | list) and not levels:
+        return "[nested too deeply]"
+    if isinstance(value, dict):
+        return {key: _bounded(item, levels - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_bounded(item, levels - 1) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
