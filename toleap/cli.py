@@ -125,6 +125,7 @@ def serve(**options: Any) -> None:
 @click.option("--missing", type=click.Choice(["report", "wrong"]), default="report", show_default=True,
               help="wrong: count what is missing as wrong, and say so.")  # fmt: skip
 @click.option("--published", is_flag=True, help="Also show published results of the same benchmarks.")
+@click.option("--calls", is_flag=True, help="Also show how often calls were repeated, and how they were written.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @_RESULTS
 @_JSON
@@ -135,6 +136,7 @@ def table(**options: Any) -> None:
     Examples:
       toleap table
       toleap table smollm2-135m-1a2b3c4d --json
+      toleap table smollm2-135m-1a2b3c4d --calls
     """
     from toleap.commands import tables
 

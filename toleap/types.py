@@ -224,10 +224,11 @@ class Conduct:
     """How many of these had not been made before in the attempt, by turn."""
     mended: int = 0
     """Calls that tolerant reading could repair; no bad calls."""
+    malformed: int = 0
     cut: int = 0
     hidden: int = 0
     unknown: int = 0
-    """Bad calls by their ``CallForm``; what is left of the bad ones was malformed or did not fit the schema."""
+    """Bad calls by their ``CallForm``; what is left of the bad ones could be read and did not fit the tool."""
     summaries: int = 0
     readings: int = 0
     """Pages, or parts of them, that an auxiliary model read."""
@@ -297,6 +298,15 @@ class BenchmarkResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Varied:
+    """A run's place in an ablation: the settings that are varied, with their values in this run."""
+
+    first: str
+    """The name of the run that the others are compared with."""
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """A whole run, as the store gives it to the report."""
 
@@ -309,5 +319,5 @@ class RunResult:
     """The scoring settings, flat: ``{"sampling.temperature": 1.0, …}``. Tables flag rows that differ."""
     created: str
     benchmarks: tuple[BenchmarkResult, ...]
-    varied: tuple[Mapping[str, Any], ...] = ()
-    """For each ablation that the run is part of: what was varied, and its value here."""
+    varied: tuple[Varied, ...] = ()
+    """The ablations that the run is part of."""

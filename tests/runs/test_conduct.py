@@ -160,7 +160,7 @@ def test_forms_and_work_beside_the_turns_are_counted() -> None:
             turn(2, subcalls=(replace(summary, ok=False), SubCall("discard"))),
         ]
     )
-    assert (found.mended, found.cut, found.hidden, found.unknown) == (2, 1, 1, 1)
+    assert (found.mended, found.malformed, found.cut, found.hidden, found.unknown) == (2, 2, 1, 1, 1)
     assert (found.summaries, found.readings, found.unread, found.failed_asks) == (1, 1, 2, 5)
     assert (found.auxiliary_prompt, found.auxiliary_completion) == (1400, 124)
 

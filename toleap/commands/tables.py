@@ -27,9 +27,9 @@ def table(options: Mapping[str, Any]) -> int:
     if options["as_json"]:
         as_json({**made.to_dict(), **({"published": [asdict(row) for row in published]} if published else {})})
     elif options["markdown"]:
-        sys.stdout.write(to_markdown(made, published))
+        sys.stdout.write(to_markdown(made, published, calls=options["calls"]))
     else:
-        print_table(made, published=published)
+        print_table(made, published=published, calls=options["calls"])
     return 0 if is_complete(made) else 1
 
 

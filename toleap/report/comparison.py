@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from toleap.report.rows import matrix
 from toleap.report.text import DASH
-from toleap.stats.paired import Paired, compare, holm
+from toleap.report.values import Comparison
+from toleap.report.variants import pairs
+from toleap.stats.paired import compare, holm
 from toleap.types import RunResult
 
 _LEVEL = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Run ``a`` minus run ``b`` on one benchmark."""
-
-    benchmark: str
-    a: str
-    b: str
-    paired: Paired
-    adjusted_p: float | None
-    """The sign-flip p after Holm's correction over the benchmarks compared at once; None without shared tasks."""
-    revisions_differ: bool
-    """The two runs had other data, prompts or scoring: their difference is not one between models."""
 
 
 def compare_runs(a: RunResult, b: RunResult) -> tuple[Comparison, ...]:
@@ -32,29 +20,47 @@ def compare_runs(a: RunResult, b: RunResult) -> tuple[Comparison, ...]:
 
     Tasks are averaged over their scored attempts; tasks that only one run has scored are left out and counted.
     """
+    return _adjusted(_compared(a, b, a.name, b.name))
+
+
+def compare_variants(runs: Sequence[RunResult]) -> tuple[Comparison, ...]:
+    """Each variant of an ablation minus its first one, on each benchmark; p is adjusted over all of them together."""
+    return _adjusted(
+        [item for pair in pairs(runs) for item in _compared(pair.variant, pair.first, pair.name, pair.first_name)]
+    )
+
+
+def _compared(a: RunResult, b: RunResult, name_a: str, name_b: str) -> list[Comparison]:
     theirs = {part.name: part for part in b.benchmarks}
-    parts = [(part, theirs[part.name]) for part in a.benchmarks if part.name in theirs]
-    found = [compare(matrix(ours.rows), matrix(other.rows)) for ours, other in parts]
-    adjusted = iter(holm([pair.p_sign_flip for pair in found if pair.p_sign_flip is not None]))
-    return tuple(
+    return [
         Comparison(
-            benchmark=ours.name,
-            a=a.name,
-            b=b.name,
-            paired=pair,
-            adjusted_p=None if pair.p_sign_flip is None else next(adjusted),
-            revisions_differ=ours.revision != other.revision,
+            benchmark=part.name,
+            a=name_a,
+            b=name_b,
+            paired=compare(matrix(part.rows), matrix(theirs[part.name].rows)),
+            adjusted_p=None,
+            revisions_differ=part.revision != theirs[part.name].revision,
         )
-        for (ours, other), pair in zip(parts, found, strict=True)
+        for part in a.benchmarks
+        if part.name in theirs
+    ]
+
+
+def _adjusted(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    plain = [item.paired.p_sign_flip for item in found]
+    adjusted = iter(holm([p for p in plain if p is not None]))
+    return tuple(
+        item if p is None else replace(item, adjusted_p=next(adjusted)) for item, p in zip(found, plain, strict=True)
     )
 
 
 def lines(comparisons: Sequence[Comparison]) -> list[str]:
     """One line for each benchmark: the difference in points, whether it is more than chance, what could be seen."""
-    return [_line(item) for item in comparisons]
+    return [line(item) for item in comparisons]
 
 
-def _line(item: Comparison) -> str:
+def line(item: Comparison) -> str:
+    """The line of one comparison."""
     pair = item.paired
     if pair.difference is None or item.adjusted_p is None:
         return f"{item.benchmark}: no task is scored in both runs"

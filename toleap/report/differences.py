@@ -1,4 +1,5 @@
-"""What makes the rows of a benchmark incomparable: other settings, another revision of the data, another scorer.
+"""What makes the rows of a benchmark incomparable: other settings, another revision of the data, another scorer,
+another version of toleap.
 
 Each run is compared with the first one given. A scripted run's settings say nothing about a model, so they are
 compared with those of scripted runs only; its data and its scorer are compared with everyone's.
@@ -38,14 +39,21 @@ def differences(entries: Sequence[Entry]) -> tuple[list[Marks], list[Note]]:
     peers = [next(other for other in entries if other.run.scripted == entry.run.scripted) for entry in entries]
     settings = [_differing(entry, peer) for entry, peer in zip(entries, peers, strict=True)]
     scorers = [entry.row.scorers for entry in entries if entry.row.scorers]
+    versions = [entry.row.versions for entry in entries if entry.row.versions]
     marks = [
-        Marks(tuple(_flags(entry, entries[0], scorers, differs)), differs)
+        Marks(tuple(_flags(entry, entries[0], scorers, versions, differs)), differs)
         for entry, differs in zip(entries, settings, strict=True)
     ]
     return marks, list(_notes(entries, marks))
 
 
-def _flags(entry: Entry, first: Entry, scorers: Sequence[tuple[str, ...]], differs: Sequence[str]) -> Iterable[Flag]:
+def _flags(
+    entry: Entry,
+    first: Entry,
+    scorers: Sequence[tuple[str, ...]],
+    versions: Sequence[tuple[str, ...]],
+    differs: Sequence[str],
+) -> Iterable[Flag]:
     if differs:
         yield "settings differ"
     if entry.row.revision != first.row.revision:
@@ -54,6 +62,10 @@ def _flags(entry: Entry, first: Entry, scorers: Sequence[tuple[str, ...]], diffe
         yield "mixed scorers"
     if entry.row.scorers and entry.row.scorers != scorers[0]:
         yield "scorer differs"
+    if len(entry.row.versions) > 1:
+        yield "mixed versions"
+    if entry.row.versions and entry.row.versions != versions[0]:
+        yield "version differs"
 
 
 def _differing(entry: Entry, first: Entry) -> tuple[str, ...]:
@@ -90,6 +102,9 @@ def _notes(entries: Sequence[Entry], marks: Sequence[Marks]) -> Iterable[Note]:
     if flags & {"scorer differs", "mixed scorers"}:
         shown = [(" + ".join(x.row.scorers), x.run.name) for x in entries if x.row.scorers]
         yield _note("scorer", entries, "scorer", shown)
+    if flags & {"version differs", "mixed versions"}:
+        shown = [(" + ".join(x.row.versions), x.run.name) for x in entries if x.row.versions]
+        yield _note("version", entries, "played by toleap", shown)
 
 
 def _note(kind: NoteKind, entries: Sequence[Entry], what: str, shown: Sequence[tuple[str, str]]) -> Note:

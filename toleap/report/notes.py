@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from toleap.report.rows import outcome, second_outcome
-from toleap.report.values import Missing, Note, NoteKind
+from toleap.report.text import DASH, percent
+from toleap.report.values import Missing, Note, NoteKind, Row
 from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult
 
 REASONS = 5
@@ -46,6 +47,29 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         text = "missing results count as wrong in the headline, as --missing wrong asks"
         notes.append(Note("missing", part.name, run.name, text, len(owed) + len(unscored)))
     return [*notes, *_uneven(run, part, rows)]
+
+
+def conduct_notes(row: Row) -> Iterable[Note]:
+    """What a whole benchmark's row hides: attempts that had a second chance, and pages that nobody could read."""
+    if row.retried is not None:
+        found = row.retried
+        text = (
+            f"attempts were retried after faults of ours: {_average(row.average, row.se)} over all scored, "
+            f"{_average(found.average, found.se)} over the {found.scored} that never had one (unretried)"
+        )
+        yield Note("retried", row.benchmark, row.run, text, found.attempts)
+    if row.restarts:
+        text = "times an attempt began anew, since its turns or a tool's state could not be had again"
+        yield Note("restarted", row.benchmark, row.run, text, row.restarts)
+    if row.helpers is not None and row.helpers.unread:
+        found_readings = row.helpers.readings + row.helpers.unread
+        share = percent(row.helpers.unread_share)
+        text = f"of {found_readings} readings ({share} %) are an extract instead, since no model could read the page"
+        yield Note("reader", row.benchmark, row.run, text, row.helpers.unread)
+
+
+def _average(value: float | None, se: float | None) -> str:
+    return DASH if value is None else f"{percent(value)} ± {percent(se)}"
 
 
 def _seconds(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:

@@ -13,56 +13,68 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from toleap.report import text
+from toleap.report.comparison import line as compared
 from toleap.report.published import Published
-from toleap.report.values import PassRate, Row, Table
+from toleap.report.sections import Section, call_sections, helper_sections
+from toleap.report.values import Comparison, PassRate, Row, Table
 
 _FEW_RATES = 2
 """Up to so many pass@k columns stand in the terminal's main table."""
 _PIPE_WIDTH = 100
 _COUNTS = ("planned", "scored", "unscored", "owed")
 _IDENTITY = "planned = scored + unscored + owed"
+_MENDED = "mended %"
 _BEHAVIOUR: dict[str, Callable[[Row], str]] = {
     "turns": lambda row: text.number(row.behaviour.turns),
     "tool calls": lambda row: text.number(row.behaviour.tool_calls),
     "bad calls %": lambda row: text.percent(row.behaviour.bad_call_rate),
+    _MENDED: lambda row: text.percent(row.calls.mended_rate if row.calls else None),
     "tokens": lambda row: text.number(row.behaviour.completion_tokens),
     "quarantined": lambda row: str(row.counts.quarantined),
     "endings": text.endings,
 }
 
 
-def print_table(table: Table, console: Console | None = None, published: Sequence[Published] = ()) -> None:
-    """Print a table; where the output is no terminal, 100 columns wide."""
+def print_table(
+    table: Table, console: Console | None = None, published: Sequence[Published] = (), *, calls: bool = False
+) -> None:
+    """Print a table; where the output is no terminal, 100 columns wide. ``calls`` adds what ``to_rich`` says."""
     if console is None:
         console = Console()
         if not console.is_terminal:
             console = Console(width=_PIPE_WIDTH)
-    console.print(to_rich(table, published))
+    console.print(to_rich(table, published, calls=calls))
 
 
-def to_rich(table: Table, published: Sequence[Published] = ()) -> RenderableType:
-    """The table for a terminal of 100 columns or more: scores, then how the attempts went, then the notes."""
+def to_rich(table: Table, published: Sequence[Published] = (), *, calls: bool = False) -> RenderableType:
+    """The table for a terminal of 100 columns or more: scores, then how the attempts went, then the notes.
+
+    With ``calls`` also how often calls were repeated, by turn, and how they were written.
+    """
     parts: list[RenderableType] = []
     for benchmark, title, rows in table.sections():
         heading = f"{title} ({benchmark})" if title and title != benchmark else benchmark
         parts.append(Text(text.clean(heading), style="bold"))
         shown = [_scores(rows), *_rates(rows), *_measures(rows), _behaviour(rows)]
+        shown += [_section(part, rows) for part in _sections(rows, calls=calls)]
         shown += _published_rich([row for row in published if row.benchmark == benchmark], rows)
         parts += [Padding(part, (0, 0, 1, 0), expand=False) for part in shown]
-    parts += [Text(f"• {text.clean(text.note(note), 600)}") for note in table.notes]
+    parts += [Text(f"• {text.clean(line, 600)}") for line in _said(table)]
     if not table.rows:
         parts.append(Text("no results"))
     return Group(*parts)
 
 
-def to_markdown(table: Table, published: Sequence[Published] = ()) -> str:
+def to_markdown(table: Table, published: Sequence[Published] = (), *, calls: bool = False) -> str:
     """The table as GitHub's Markdown; text from others is escaped."""
     lines: list[str] = []
     for benchmark, title, rows in table.sections():
         lines += [f"## {text.markdown(title or benchmark)} ({text.markdown(benchmark)})", ""]
         lines += [*_scores_markdown(rows), "", *_measures_markdown(rows), *_behaviour_markdown(rows), ""]
+        for part in _sections(rows, calls=calls):
+            lines += [*_section_markdown(part, rows), ""]
         lines += _published_markdown([row for row in published if row.benchmark == benchmark], rows)
-    lines += [f"- {text.markdown(text.note(note), 600)}" for note in table.notes]
+    lines += [f"- {text.markdown(line, 600)}" for line in _said(table)]
     return "\n".join(lines or ["no results"]).rstrip() + "\n"
 
 
@@ -100,11 +112,44 @@ def _rates(rows: Sequence[Row]) -> Iterable[RenderableType]:
 
 
 def _behaviour(rows: Sequence[Row]) -> RichTable:
-    grid = _grid("model", list(_BEHAVIOUR)[:-1])
+    columns = _behaviour_columns(rows)
+    grid = _grid("model", list(columns)[:-1])
     grid.add_column("endings", overflow="fold")
     for row, label in _labelled(rows):
-        grid.add_row(label, *(Text(cell(row)) for cell in _BEHAVIOUR.values()))
+        grid.add_row(label, *(Text(cell(row)) for cell in columns.values()))
     return grid
+
+
+def _behaviour_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
+    """All columns, that of mended calls only where there are any."""
+    mended = any(row.calls and row.calls.mended for row in rows)
+    return {title: cell for title, cell in _BEHAVIOUR.items() if mended or title != _MENDED}
+
+
+def _sections(rows: Sequence[Row], *, calls: bool) -> list[Section]:
+    return [*helper_sections(rows), *(call_sections(rows) if calls else ())]
+
+
+def _section(part: Section, rows: Sequence[Row]) -> RichTable:
+    labels = {id(row): label for row, label in _labelled(rows)}
+    grid = _grid(part.first, part.titles)
+    for row, cells in part.lines:
+        grid.add_row(labels[id(row)], *map(Text, cells))
+    return grid
+
+
+def _section_markdown(part: Section, rows: Sequence[Row]) -> list[str]:
+    labels = {id(row): _label_markdown(row, label) for row, label in _names(rows)}
+    return _markdown_table([part.first, *part.titles], [[labels[id(row)], *cells] for row, cells in part.lines])
+
+
+def _said(table: Table) -> list[str]:
+    """The lines below the table."""
+    return [*map(text.note, table.notes), *map(_variant, table.variants)]
+
+
+def _variant(item: Comparison) -> str:
+    return f"{item.a} minus {item.b}, paired by task: {compared(item)}"
 
 
 def _measures(rows: Sequence[Row]) -> Iterable[RenderableType]:
@@ -136,8 +181,8 @@ def _labelled(rows: Sequence[Row]) -> Iterable[tuple[Row, Text]]:
 
 
 def _names(rows: Sequence[Row]) -> list[tuple[Row, str]]:
-    models = Counter(row.model for row in rows if row.group is None)
-    return [(row, text.name(row, with_run=models[row.model] > 1)) for row in rows]
+    short = Counter(text.name(row, with_run=False) for row in rows if row.group is None)
+    return [(row, text.name(row, with_run=short[text.name(row, with_run=False)] > 1)) for row in rows]
 
 
 def _ks(rows: Sequence[Row]) -> list[int]:
@@ -180,10 +225,9 @@ def _scores_markdown(rows: Sequence[Row]) -> list[str]:
 
 
 def _behaviour_markdown(rows: Sequence[Row]) -> list[str]:
-    lines = [
-        [_label_markdown(row, label), *(cell(row) for cell in _BEHAVIOUR.values())] for row, label in _names(rows)
-    ]
-    return _markdown_table(["model", *_BEHAVIOUR], lines)
+    columns = _behaviour_columns(rows)
+    lines = [[_label_markdown(row, label), *(cell(row) for cell in columns.values())] for row, label in _names(rows)]
+    return _markdown_table(["model", *columns], lines)
 
 
 def _measures_markdown(rows: Sequence[Row]) -> list[str]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from toleap.report.values import Behaviour, Counts, Flag, Group, Missing, PassRate, Row, Second
+from toleap.report.conduct import calls_of, helpers_of
+from toleap.report.values import Behaviour, Counts, Flag, Group, Missing, PassRate, Retried, Row, Second
 from toleap.scoring.measures import figures
 from toleap.stats.estimators import Average, Matrix, average, mean_pass_at_k, wilson
 from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult, Verdict
@@ -146,6 +147,11 @@ def _row(
         judged_by=part.judged_by,
         judge_official=part.judge_official,
         second=_second(part.second_by, attempts, missing) if part.second_by else None,
+        calls=calls_of(attempts),
+        helpers=helpers_of(attempts),
+        retried=_retried(attempts, missing),
+        restarts=sum(attempt.restarts for attempt in attempts),
+        versions=tuple(sorted({version for attempt in attempts for version in attempt.versions})),
     )
 
 
@@ -161,6 +167,14 @@ def _second(by: str, attempts: Sequence[AttemptRow], missing: Missing) -> Second
     seen = matrix(attempts, second_outcome)
     found, certain = average(_shown(seen, missing)), average(seen)
     return Second(by, found.value, found.se, _bounds(certain), certain.scored)
+
+
+def _retried(attempts: Sequence[AttemptRow], missing: Missing) -> Retried | None:
+    retried = sum(attempt.ending is not None and attempt.faults > 0 for attempt in attempts)
+    if not retried:
+        return None
+    found = average(_shown(matrix(attempt for attempt in attempts if not attempt.faults), missing))
+    return Retried(retried, found.scored, found.value, found.se)
 
 
 def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:

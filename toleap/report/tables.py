@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from toleap.report.comparison import compare_variants
 from toleap.report.differences import Entry, differences
-from toleap.report.notes import notes_of
+from toleap.report.notes import conduct_notes, notes_of
 from toleap.report.rows import rows_of
 from toleap.report.values import Missing, Note, Row, Table, is_complete
+from toleap.report.variants import variant_names
 from toleap.types import RunResult
 
 __all__ = ["Missing", "Note", "Row", "Table", "build_table", "is_complete"]
@@ -27,6 +29,7 @@ def build_table(runs: Sequence[RunResult], *, missing: Missing = "report") -> Ta
         ValueError: an attempt occurs twice in a benchmark's rows.
     """
     ordered = [*(run for run in runs if not run.scripted), *(run for run in runs if run.scripted)]
+    names = dict(zip(map(id, ordered), variant_names(ordered), strict=True))
     rows: list[Row] = []
     notes: list[Note] = []
     compared: list[Note] = []
@@ -34,11 +37,15 @@ def build_table(runs: Sequence[RunResult], *, missing: Missing = "report") -> Ta
         parts = [(run, part) for run in ordered for part in run.benchmarks if part.name == name]
         blocks = [rows_of(run, part, missing) for run, part in parts]
         marks, found = differences([Entry(run, rows[0]) for (run, _), rows in zip(parts, blocks, strict=True)])
-        for block, mark in zip(blocks, marks, strict=True):
-            rows += [replace(row, flags=(*row.flags, *mark.flags), differs=mark.differs) for row in block]
-        notes += [note for run, part in parts for note in notes_of(run, part, missing)]
+        for (run, _), block, mark in zip(parts, blocks, marks, strict=True):
+            named = names[id(run)]
+            rows += [
+                replace(row, flags=(*row.flags, *mark.flags), differs=mark.differs, variant=named) for row in block
+            ]
+        for (run, part), block in zip(parts, blocks, strict=True):
+            notes += [*notes_of(run, part, missing), *conduct_notes(block[0])]
         compared += found
-    return Table(tuple(rows), (*notes, *_merged(compared)), missing)
+    return Table(tuple(rows), (*notes, *_merged(compared)), missing, compare_variants(ordered))
 
 
 def _merged(notes: Iterable[Note]) -> list[Note]:

@@ -11,6 +11,8 @@ from toleap.scoring.measures import Figure
 
 DASH = "–"
 """Stands for every value that is not defined."""
+_SAID = frozenset({"plan", "time_limit", "missing", "judge", "second", "retried", "restarted", "reader", "version"})
+"""Kinds of notes whose text says what they are about."""
 _BLANKS = re.compile(r"\s+")
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$#!]")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -95,10 +97,10 @@ def endings(row: Row) -> str:
 
 
 def name(row: Row, *, with_run: bool) -> str:
-    """The model, and its run where several rows would read the same; for a sub-row, its group."""
+    """The model, what varies, and its run where several rows would read the same; for a sub-row, its group."""
     if row.group is not None:
         return f"{row.group.column} {row.group.value}"
-    return f"{row.model} · {row.run}" if with_run else row.model
+    return " · ".join(part for part in (row.model, row.variant, row.run if with_run else "") if part)
 
 
 def flags(row: Row) -> list[str]:
@@ -110,6 +112,6 @@ def note(line: Note) -> str:
     """A note as one line: where, how many, why, and what to type."""
     where = " · ".join(part for part in (line.benchmark, line.run) if part)
     count = "" if line.count is None else f"{line.count} "
-    kind = {"plan": "", "time_limit": "", "missing": "", "judge": "", "second": ""}.get(line.kind, f"{line.kind}: ")
+    kind = "" if line.kind in _SAID else f"{line.kind}: "
     fix = f" → {line.fix}" if line.fix else ""
     return f"{where}: {count}{kind}{line.text}{fix}"

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from toleap.report.conduct import Calls, Helpers
 from toleap.scoring.measures import Figure
+from toleap.stats.paired import Paired
 
 Missing = Literal["report", "wrong"]
 """``report``: the headline counts what is scored. ``wrong``: missing results count as wrong, and the row says so."""
@@ -21,6 +23,8 @@ Flag = Literal[
     "revision differs",
     "scorer differs",
     "mixed scorers",
+    "version differs",
+    "mixed versions",
 ]
 """What a reader must know before reading a row's headline."""
 
@@ -36,6 +40,10 @@ NoteKind = Literal[
     "plan",
     "judge",
     "second",
+    "retried",
+    "restarted",
+    "reader",
+    "version",
 ]
 
 
@@ -111,6 +119,32 @@ class Second:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """What faults of ours did to the sample: an attempt that was retried has had a second chance to go well."""
+
+    attempts: int
+    """Ended attempts that had a fault before."""
+    scored: int
+    """Scored attempts that never had one: what the average below is over."""
+    average: float | None
+    se: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Run ``a`` minus run ``b`` on one benchmark."""
+
+    benchmark: str
+    a: str
+    b: str
+    paired: Paired
+    adjusted_p: float | None
+    """The sign-flip p after Holm's correction over all that is compared at once; None without shared tasks."""
+    revisions_differ: bool
+    """The two runs had other data, prompts or scoring: their difference is not one between models."""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One run on one benchmark, or on one group of its tasks. Rates are fractions between 0 and 1."""
 
@@ -151,6 +185,18 @@ class Row:
     second: Second | None = None
     measures: tuple[Figure, ...] = ()
     """Measures beside the average, of whole benchmarks only."""
+    calls: Calls | None = None
+    """None where no attempt has ended."""
+    helpers: Helpers | None = None
+    """None where no auxiliary model was asked."""
+    retried: Retried | None = None
+    """None where no ended attempt had been retried after a fault of ours."""
+    restarts: int = 0
+    """How often attempts of this row began anew."""
+    versions: tuple[str, ...] = ()
+    """The versions of toleap that played its ended attempts, sorted."""
+    variant: str = ""
+    """What varies, where the run is one of an ablation's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +219,8 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
     missing: Missing
+    variants: tuple[Comparison, ...] = ()
+    """Each variant of an ablation minus its first one; ``a`` and ``b`` say what varies."""
 
     def sections(self) -> Iterator[tuple[str, str, list[Row]]]:
         """(benchmark, title, rows) for each benchmark, in order."""
@@ -190,6 +238,7 @@ class Table:
             "complete": is_complete(self),
             "rows": [_plain(row) for row in self.rows],
             "notes": [_plain(note) for note in self.notes],
+            **({"variants": [_plain(item) for item in self.variants]} if self.variants else {}),
         }
 
 

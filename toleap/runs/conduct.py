@@ -43,6 +43,7 @@ def conduct_of(turns: Sequence[Turn]) -> Conduct:
         calls=tuple(calls),
         new=tuple(new),
         mended=forms.count(CallForm.MENDED),
+        malformed=forms.count(CallForm.MALFORMED),
         cut=forms.count(CallForm.CUT),
         hidden=forms.count(CallForm.HIDDEN),
         unknown=forms.count(CallForm.UNKNOWN),

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from toleap.runs.conduct import stored_conduct
-from toleap.types import AttemptRow, BenchmarkResult, Conduct, Ending, Key, RunResult, Verdict
+from toleap.types import AttemptRow, BenchmarkResult, Conduct, Ending, Key, RunResult, Varied, Verdict
 
 _ROWS = """
 SELECT a.benchmark, a.task, a.attempt, a.ending, a.forced, a.quarantined, a.fault, a.turns, a.tool_calls, a.bad_calls,
@@ -57,7 +57,7 @@ def read(database: sqlite3.Connection, name: str) -> RunResult:
         settings=meta.get("settings", {}),
         created=str(meta.get("created", "")),
         benchmarks=tuple(_benchmark(database, reports.get(row[0], _Report()), *row) for row in benchmarks),
-        varied=tuple(meta.get("varied", ())),
+        varied=tuple(Varied(**item) for item in meta.get("varied", ())),
     )
 
 
