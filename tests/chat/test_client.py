@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import time
 
@@ -10,6 +11,9 @@ from aiohttp import web
 
 from toleap.chat.client import Chat, serialise
 from toleap.errors import ContextOverflow, ServerFault
+from toleap.serving.policies import FixedTurns
+from toleap.serving.scripted import start_scripted
+from toleap.serving.scripted_faults import Faults
 from toleap.types import Usage
 
 HELLO = [serialise({"role": "user", "content": "hello"})]
@@ -106,3 +110,87 @@ async def test_nobody_there_is_a_fatal_fault(unused_tcp_port):
         with pytest.raises(ServerFault) as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
+
+
+def answering(only: str) -> object:
+    """The server fails every conversation but those that hold this text."""
+
+    def answer(body: object) -> object:
+        if only in str(body):
+            return {"role": "assistant", "content": "fine"}
+        return web.Response(status=500, text="broken")
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_what_fails_every_conversation_is_fatal(endpoint, status):
+    server = await endpoint(web.Response(status=status))
+    async with Chat(server.url, "m", patience=0) as chat:
+        with pytest.raises(ServerFault) as caught:
+            await chat.ask(HELLO, {})
+    assert caught.value.fatal
+    assert len(server.requests) == 2, "the call and one token for a conversation of its own"
+    assert server.requests[1]["max_tokens"] == 1
+
+
+async def test_what_fails_one_conversation_is_not(endpoint):
+    server = await endpoint(answering("Hello"))
+    async with Chat(server.url, "m", patience=0) as chat:
+        with pytest.raises(ServerFault, match="500") as caught:
+            await chat.ask(HELLO, {})
+    assert not caught.value.fatal
+
+
+async def test_nothing_is_tried_out_while_others_are_answered(endpoint):
+    server = await endpoint(answering("fine"))
+    async with Chat(server.url, "m", patience=0.5) as chat:
+        failing = asyncio.create_task(chat.ask(HELLO, {}))
+        while not failing.done():
+            await chat.ask([serialise({"role": "user", "content": "fine"})], {})
+        with pytest.raises(ServerFault) as caught:
+            failing.result()
+    assert not caught.value.fatal
+    assert all("Hello" not in str(body) for body in server.requests)
+
+
+async def test_a_limited_rate_is_waited_out_as_long_as_it_lets_anybody_through(endpoint):
+    limited = [7]
+
+    def answer(body):
+        if "hello" in str(body) and limited[0]:
+            limited[0] -= 1
+            return web.Response(status=429, headers={"Retry-After": "0.1"})
+        return {"role": "assistant", "content": "ok"}
+
+    server = await endpoint(answer)
+    async with Chat(server.url, "m", patience=3) as chat:
+        late = asyncio.create_task(chat.ask(HELLO, {}))
+        while not late.done():
+            await chat.ask([serialise({"role": "user", "content": "fine"})], {})
+            await asyncio.sleep(0.01)
+        assert (await late).message["content"] == "ok"
+
+
+async def test_a_server_that_takes_a_call_and_is_silent_is_left_before_it_is_asked_again():
+    server = await start_scripted(FixedTurns([{"content": "hi"}]), faults=Faults(kind="silent", first=2))
+    async with server, Chat(server.base_url, "m", call_seconds=0.3) as chat:
+        reply = await chat.ask(HELLO, {"max_tokens": 9}, request_id="t-1")
+        assert reply.message["content"] == "hi"
+        assert server.stats.hung_up == server.stats.requests - 1 >= 2
+        assert server.stats.peak_alive == 1
+
+
+async def test_a_server_that_is_silent_for_everybody_is_a_fatal_fault():
+    server = await start_scripted(FixedTurns([{"content": "hi"}]), faults=Faults(kind="silent", every=1))
+    async with server, Chat(server.base_url, "m", call_seconds=0.1, patience=0) as chat:
+        with pytest.raises(ServerFault, match="no answer in") as caught:
+            await chat.ask(HELLO, {})
+    assert caught.value.fatal
+
+
+async def test_a_slow_server_that_gets_on_is_waited_for():
+    server = await start_scripted(FixedTurns([{"content": "hi"}]), latency_ms=900, metrics=True)
+    async with server, Chat(server.base_url, "m", call_seconds=0.1, stalled_seconds=0.4, patience=0) as chat:
+        assert (await chat.ask(HELLO, {})).message["content"] == "hi"
+        assert (server.stats.hung_up, server.stats.requests) == (0, 1)

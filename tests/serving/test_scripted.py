@@ -13,7 +13,8 @@ import pytest
 from toleap.errors import UsageError
 from toleap.serving.policies import FixedTurns
 from toleap.serving.process import free_port
-from toleap.serving.scripted import Faults, start_scripted
+from toleap.serving.scripted import start_scripted
+from toleap.serving.scripted_faults import Faults
 from toleap.serving.scripted_process import ScriptedProcess
 
 TOOLS = [{"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}]
@@ -169,7 +170,9 @@ async def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
             pass
 
 
-@pytest.mark.parametrize("text", ["", "7", "{}", '{"every": "often"}', "[1]"])
+@pytest.mark.parametrize(
+    "text", ["", "7", "{}", '{"every": "often"}', "[1]", '{"every": 1, "kind": "odd"}', '{"each": 1}']
+)
 def test_a_plan_of_faults_must_be_one(text: str) -> None:
     with pytest.raises(UsageError, match="--faults"):
         Faults.parse(text)

@@ -126,7 +126,7 @@ class Chat:
                 return await self._once(body, request_id, self._deadlines.seconds(tokens, tries))
             except _Busy as busy:
                 # Counted from the first failure: a long generation that was cut off deserves its second try.
-                waiting = waiting or _Waiting()
+                waiting = waiting or _Waiting(self._patience)
                 tries += 1
                 if tries > 3:
                     self._tell(busy, waiting.since)
@@ -215,13 +215,14 @@ class Chat:
 class _Waiting:
     """One call's waiting for a server: since when, and for how long next."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
         self.since = time.monotonic()
         self._pause = 0.125
+        self._longest = min(15.0, max(patience / 4, 0.25))
 
     def next_pause(self, at_least: float) -> float:
         """Twice as long each time, up to 15 seconds, or as long as the server asked for."""
-        self._pause = min(self._pause * 2, 15.0)
+        self._pause = min(self._pause * 2, self._longest)
         return max(self._pause, at_least)
 
 

@@ -26,6 +26,7 @@ from toleap.data.cache import writing
 from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.errors import ServerFault, StoreFault, UsageError
 from toleap.runs.auxiliary import connected, page_reader
+from toleap.runs.descriptors import room_for
 from toleap.runs.evaluation import Evaluation, Prepared, judge_second, score_missing
 from toleap.runs.interrupts import INTERRUPTED, Interrupts, catching
 from toleap.runs.judges import authority
@@ -172,9 +173,8 @@ class _Playing:
                 connected(self.plan, base_url) as auxiliary,
             ):
                 evaluation = self._evaluation(chat, auxiliary, progress)
-                scheduler = Scheduler(
-                    evaluation.play, self._note_fault, progress, operation.max_in_flight, operation.fault_limit
-                )
+                at_once = room_for(min(operation.max_in_flight, len(owed)), self._log)
+                scheduler = Scheduler(evaluation.play, self._note_fault, progress, at_once, operation.fault_limit)
                 progress.started = time.monotonic()
                 async with shown(progress, self.console), _watching(closed, scheduler):
                     with self.interrupts.stopping(scheduler.stop):

@@ -120,6 +120,7 @@ class ScriptedServer:
             failing = self._fails(body)
             if failing:
                 self.stats.failed += 1
+                self.stats.told_to_wait(request_id, self._faults.retry_after)
                 if self._faults.replaces_reply:
                     return await fail(request, self._faults)
             answer = self._play(body, request_id)

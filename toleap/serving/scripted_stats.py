@@ -19,7 +19,8 @@ class Stats:
     """What was asked. ``by_id`` counts the requests that were played, by their ``X-Request-Id``.
 
     A copy of a request is alive until it is answered or its client has hung up; ``peak_alive`` is the most copies of
-    one id that were alive at once.
+    one id that were alive at once. ``too_early`` counts the requests that came before the end of the time for which
+    an earlier one of the same id was told to wait.
     """
 
     requests: int = 0
@@ -28,8 +29,10 @@ class Stats:
     peak_in_flight: int = 0
     hung_up: int = 0
     peak_alive: int = 0
+    too_early: int = 0
     by_id: Counter[str] = field(default_factory=Counter)
     _alive: Counter[str] = field(default_factory=Counter)
+    _not_before: dict[str, float] = field(default_factory=dict)
     _playing: dict[int, float] = field(default_factory=dict)
     _played_seconds: float = 0.0
 
@@ -42,6 +45,7 @@ class Stats:
             "peak_in_flight": self.peak_in_flight,
             "hung_up": self.hung_up,
             "peak_alive": self.peak_alive,
+            "too_early": self.too_early,
             "repeated": sum(count > 1 for count in self.by_id.values()),
             "by_id": dict(self.by_id),
         }
@@ -52,6 +56,7 @@ class Stats:
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         name = request_id or ""
+        self.too_early += time.monotonic() < self._not_before.pop(name, 0.0)
         self._alive[name] += 1
         try:
             if self._alive[name] > 1 and name:
@@ -67,6 +72,10 @@ class Stats:
         finally:
             self._alive[name] -= 1
             self.in_flight -= 1
+
+    def told_to_wait(self, request_id: str | None, seconds: float) -> None:
+        """The client of this request was told to come back after so many seconds."""
+        self._not_before[request_id or ""] = time.monotonic() + seconds
 
     @contextlib.contextmanager
     def playing(self, number: int) -> Iterator[None]:
