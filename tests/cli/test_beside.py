@@ -107,6 +107,20 @@ def test_a_second_judge_that_fails_leaves_the_headline_alone(both: Program, tmp_
         assert shown(run(both, "twice", judged=asks(server)), "twice") == (0.0, 1.0, 4)
 
 
+def test_a_judge_that_repeats_the_gold_answer_does_not_bring_it_into_tables(both: Program, tmp_path: Path) -> None:
+    with judge(tmp_path, "correct: no, the gold answer is Ostby; or yes\nconfidence: Ostby") as server:
+        done = run(both, "sure", "twice", judged=asks(server))
+    assert (done.code, row_of(done.json, "sure")["counts"]["unscored"]) == (1, 4), done.said
+    shown = [
+        done.out,
+        done.err,
+        both.here("table", "r", "--markdown").out,
+        both.here("score", "r", "--agreement").out,
+    ]
+    shown += [(both.folder / "results" / "r" / name).read_text() for name in ("table.md", "table.json", "run.toml")]
+    assert not [text for text in shown if "Ostby" in text]
+
+
 def test_another_second_judge_is_asked_only_when_told(both: Program, tmp_path: Path) -> None:
     with judge(tmp_path, AGREES) as server:
         run(both, "twice", judged=asks(server))

@@ -52,6 +52,7 @@ def test_it_says_what_is_correct_and_why(tmp_path: Path, body: str, status: str,
     ("body", "reason"),
     [
         ("return 1 / 0", "scorer.py raised ZeroDivisionError: division by zero"),
+        ("return float(gold)", "scorer.py raised ValueError: could not convert string to float: '[gold answer]'"),
         ("return gold[99]", "scorer.py raised IndexError: string index out of range"),
         ("raise SystemExit(3)", "scorer.py raised SystemExit: 3"),
         ("return score(question, answer, gold, response)", "scorer.py raised RecursionError"),

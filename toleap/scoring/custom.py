@@ -19,6 +19,7 @@ from toleap.errors import UsageError
 from toleap.folder_code import check_trust, digest, import_script, short, told
 from toleap.folders import Folder
 from toleap.scoring.finding import Finding
+from toleap.scoring.secret import without
 
 CODE_VERSION = "1"
 """Raised with every change that can change a verdict; it is part of the scorer's fingerprint."""
@@ -39,7 +40,8 @@ class CustomRule:
         try:
             result = self.function(question, answer, gold, response)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the scorer's own failure is never the model's
-            return Finding("unscored", short(f"{self.path.name} raised {told(error)}"), answer)
+            said = f"{self.path.name} raised {told(error)}"
+            return Finding("unscored", short(without(said, gold)), answer)
         return self._finding(result, answer)
 
     def _finding(self, result: object, answer: str) -> Finding:

@@ -120,6 +120,36 @@ async def test_a_failure_is_unscored_and_judged_again(
         assert (await judge.judge(task, "Danube", "")).status == "correct"
 
 
+REPEATS = "the gold answer Ostby-on-Sea"
+
+
+@pytest.mark.parametrize("rubric", sorted(RUBRICS))
+@pytest.mark.parametrize(
+    "says",
+    [
+        f"correct: {REPEATS}\nGRADE: {REPEATS}\ndecision: {REPEATS}\nverdict: {REPEATS}\n结论: {REPEATS}",
+        f"correct: yes\nconfidence: {REPEATS}",
+        json.dumps({REPEATS: 1}),
+        json.dumps({"reasoning": REPEATS, "verdict": REPEATS}),
+        json.dumps({"extracted_final_answer": REPEATS, "reasoning": "", "correct": REPEATS, "confidence": 1}),
+        json.dumps({"extracted_final_answer": "", "reasoning": "", "correct": "yes", "confidence": REPEATS}),
+        f"A or B: {REPEATS}\nA: incorrect, {REPEATS}",
+        lambda body: web.json_response({"error": {"message": body["messages"][0]["content"][-90:]}}, status=400),
+        lambda body: web.json_response({"error": {"message": json.dumps(body)}}, status=422),
+        lambda _: web.Response(text=REPEATS, content_type="text/html"),
+        lambda _: web.json_response({"choices": [{"message": {"content": None, "refusal": REPEATS}}]}),
+    ],
+)
+async def test_the_reason_of_a_failure_never_holds_the_gold_answer(
+    server: Start, settings: Settings, rubric: str, says: Any
+) -> None:
+    there = await server(says)
+    async with make_judge(rubric, settings(there.url, attempts=1), sees="answer") as judge:
+        verdict = await judge.judge(Task("b", "t", "Which town?", "Ostby-on-Sea"), "Skerry", "")
+    assert verdict.status != "unscored" or "Ostby" not in verdict.reason
+    assert verdict.reason
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413])
 async def test_what_cannot_pass_is_not_tried_again(
     server: Start, settings: Settings, task: Task, status: int

@@ -105,11 +105,11 @@ def _letter(line: str) -> str | None:
         return None
     letter, rest = match[1].upper(), match[2]
     if re.match(r"\W*(?:or|and)\W+[ABC]\b|\s*[/|,]\s*[ABC]\b|\W*[?？]", rest, re.IGNORECASE):
-        raise JudgeError(f"no single letter: {line[:60]!r}")
+        raise JudgeError("a line offers two letters")
     meaning = _MEANING.match(rest)
     if meaning is not None and (not trimmed(rest[meaning.end() :]) or rest[:1] in ":：)）.-*]"):
         if _letter_of(meaning[1]) != letter:
-            raise JudgeError(f"a letter with another one's meaning: {line[:60]!r}")
+            raise JudgeError("a letter with another one's meaning")
         return letter
     # "A" may be an article and "a" nearly always is one: prose after it needs a sign in between
     alone = not trimmed(rest).strip(".。!！")

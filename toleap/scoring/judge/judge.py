@@ -20,6 +20,7 @@ from toleap.scoring.judge.parse import PARSER_VERSION, Parsed
 from toleap.scoring.judge.record import Record
 from toleap.scoring.judge.rubrics import Rubric, Sampling, Sees, rubric_called
 from toleap.scoring.scorers import NO_ANSWER, fingerprint
+from toleap.scoring.secret import without
 from toleap.types import Task, Verdict
 
 CODE_VERSION = "1"
@@ -160,8 +161,11 @@ class Judge:
         try:
             prompt = self._prompt.fill(task, said if self._sees == "response" else answer)
         except UsageError as error:
-            return Verdict("unscored", str(error), self.fingerprint, extracted=answer)
-        return await self._asked(prompt, answer)
+            return Verdict("unscored", without(str(error), task.answer), self.fingerprint, extracted=answer)
+        verdict = await self._asked(prompt, answer)
+        if verdict.status != "unscored":
+            return verdict
+        return replace(verdict, reason=without(verdict.reason, task.answer))
 
     async def _asked(self, prompt: str, answer: str) -> Verdict:
         """Ask until an output can be read, each time with another seed."""

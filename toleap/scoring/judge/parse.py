@@ -113,7 +113,7 @@ def parse_general(text: str) -> Parsed:
         fields = _object(body)
         _only(fields, {"reasoning": str, "verdict": str})
         if fields["verdict"] not in ("correct", "incorrect"):
-            raise JudgeError(f"verdict is {fields['verdict'][:60]!r}")
+            raise JudgeError("verdict is neither correct nor incorrect")
         return Parsed(fields["verdict"] == "correct", reason=fields["reasoning"][:_LONGEST_REASON])
     _, correct = verdict(seen, "verdict", _GENERAL)
     return Parsed(correct, reason=_reason(seen, "reasoning"))
@@ -132,7 +132,7 @@ def _four_lines(seen: str) -> Parsed:
 def _four_fields_of(fields: dict[str, Any]) -> Parsed:
     _only(fields, {"extracted_final_answer": str, "reasoning": str, "correct": str, "confidence": int})
     if fields["correct"] not in ("yes", "no"):
-        raise JudgeError(f"correct is {fields['correct'][:60]!r}")
+        raise JudgeError("correct is neither yes nor no")
     answer = fields["extracted_final_answer"]
     return Parsed(
         fields["correct"] == "yes",
@@ -158,10 +158,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _only(fields: dict[str, Any], wanted: dict[str, type]) -> None:
     if fields.keys() != wanted.keys():
-        raise JudgeError(f"the JSON object has the keys {', '.join(fields)[:100]!r}")
+        raise JudgeError(f"the JSON object has other keys than {', '.join(wanted)}")
     for name, kind in wanted.items():
         if type(fields[name]) is not kind:
-            raise JudgeError(f"{name} is {str(fields[name])[:60]!r}")
+            raise JudgeError(f"{name} is {type(fields[name]).__name__}, not {kind.__name__}")
 
 
 def _extracted(seen: str, label: str) -> str | None:
@@ -182,5 +182,5 @@ def _confidence(seen: str) -> int:
         return 100
     number = _NUMBER.match(said)
     if number is None:
-        raise JudgeError(f"confidence is {said[:60]!r}")
+        raise JudgeError("confidence is no number")
     return round(min(max(float(number[1]), 0.0), 100.0))

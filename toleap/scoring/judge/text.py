@@ -96,8 +96,7 @@ def verdict(text: str, label: str, words: Mapping[str, bool], *, colon: bool = T
     lines = labelled(text, label, colon=colon)
     said = [(at, plain) for at, value in lines if (plain := choice(value, words)) is not None]
     if not said:
-        found = f"is followed by {lines[-1][1][:60]!r}" if lines else "starts no line"
-        raise JudgeError(f"{label!r} {found}")
+        raise JudgeError(f"{label!r} is followed by no plain verdict" if lines else f"{label!r} starts no line")
     if len({plain for _, plain in said}) > 1:
         raise JudgeError("two verdicts that contradict each other")
     return said[-1]
