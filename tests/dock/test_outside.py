@@ -111,6 +111,11 @@ async def dies_once() -> str:
     return f"alive"
 
 @server.tool(annotations=READS)
+async def takes_time(word: str) -> str:
+    await asyncio.sleep(0.3)
+    return word
+
+@server.tool(annotations=READS)
 async def dies() -> str:
     saw("dying")
     os._exit(1)
@@ -176,7 +181,7 @@ async def test_every_way_to_fail_has_its_owner_and_the_next_call_is_answered(doc
     assert (told.text, told.error) == ("the shop is closed", ErrorClass.WORLD)
     assert (await call(dock, "plain_surrogate")).text == "a?b"
     huge = await call(dock, "does", what="huge")
-    assert huge.truncated and huge.text.endswith("[cut: only the first 1000000 characters are shown]")
+    assert huge.truncated and huge.text.endswith("[cut: only the first 240000 characters are shown]")
     with pytest.raises(UsageError, match=r"policy\.x must be 1"):
         await call(dock, "does", what="usage")
     for what, says in {
@@ -249,6 +254,14 @@ async def test_a_call_lost_with_its_process_is_made_once_more_if_it_may_be(dock:
     with pytest.raises(ToolFault, match="the process of the tool dies ended in the call, with exit status 1"):
         await call(dock, "dies")
     assert seen.read_text() == "dying\n" * 2
+
+
+async def test_a_call_that_ends_the_process_again_and_again_costs_no_other_one(dock: Dock) -> None:
+    first, *others = await asyncio.gather(
+        call(dock, "dies"), *(call(dock, "takes_time", word=str(n)) for n in range(4)), return_exceptions=True
+    )
+    assert isinstance(first, ToolFault)
+    assert [getattr(other, "text", other) for other in others] == ["0", "1", "2", "3"]
 
 
 async def test_what_a_stateful_tool_kept_goes_with_its_process_and_that_is_our_fault(make: Make) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.program import family
 from toleap.dock.sandbox import Limits, Reply, Sandbox, find_sandbox_environment
 from toleap.dock.sandbox.session import valid_name
 from toleap.errors import ToolFault, UsageError
@@ -316,16 +317,15 @@ def test_a_closed_sandbox_serves_another_event_loop() -> None:
     assert asyncio.run(crowd()) == asyncio.run(crowd()) == ["0", "1", "2"]
 
 
-async def test_the_longest_idle_session_makes_room_and_is_told(tmp_path: Path) -> None:
+async def test_the_longest_idle_session_makes_room_and_has_its_variables_again_when_it_is_used() -> None:
     sandbox = Sandbox(most=2)
     try:
         for name in ("a", "b", "a", "c"):
             await run(sandbox, f"x = {name!r}", name)
         assert await said(sandbox, "x", "a") == ("done", "'a'")
+        assert sandbox._places["b"].session is None
         reply = await run(sandbox, "x", "b")
-        assert reply.restarted == "it was the one idle longest among too many"
-        assert "NameError" in reply.outcome.head
-        assert (await run(sandbox, "1", "b")).restarted is None
+        assert (reply.restarted, reply.outcome.head) == (None, "'b'")
     finally:
         await sandbox.close()
 
@@ -351,36 +351,89 @@ async def test_a_cancelled_call_ends_the_sandbox(sandbox: Sandbox) -> None:
     assert "NameError" in reply.outcome.head
 
 
-async def test_a_sandbox_killed_from_outside_in_a_call_is_our_fault(sandbox: Sandbox) -> None:
-    await said(sandbox, "1")
-    live = sandbox._places["a"].session
-    assert live is not None
-    task = asyncio.create_task(run(sandbox, "import time\ntime.sleep(60)"))
-    await asyncio.sleep(0.2)
-    os.kill(live.pid, signal.SIGKILL)
+RANDOM = "import os\nx = os.urandom(8)\nprint(x)"
+
+
+async def killed_in_a_call(sandbox: Sandbox, code: str, times: int) -> asyncio.Task[Reply]:
+    """A call under which the sandbox is killed so often from outside."""
+    task = asyncio.create_task(run(sandbox, code))
+    killed: set[int] = set()
+    while len(killed) < times:
+        await asyncio.sleep(0.01)
+        live = sandbox._places["a"].session
+        # One process more than supervisor and interpreter: the code itself, which is then surely running.
+        if live is not None and live.pid not in killed and len(family(live.pid)) > 2:
+            os.kill(live.pid, signal.SIGKILL)
+            killed.add(live.pid)
+    return task
+
+
+async def test_a_sandbox_killed_from_outside_in_a_call_is_replaced_and_nobody_sees_it(sandbox: Sandbox) -> None:
+    await said(sandbox, "x = 41")
+    code = "import subprocess\nprint(subprocess.run(['sleep', '0.5']).returncode, x + 1)"
+    reply = await (await killed_in_a_call(sandbox, code, 1))
+    assert (reply.restarted, reply.outcome.end, reply.outcome.head) == (None, "done", "0 42\n")
+
+
+async def test_a_sandbox_killed_from_outside_again_and_again_is_our_fault(sandbox: Sandbox) -> None:
+    await said(sandbox, "x = 1")
     with pytest.raises(ToolFault, match="the sandbox ended"):
-        await task
+        await (await killed_in_a_call(sandbox, "import subprocess\nsubprocess.run(['sleep', '60'])", 2))
     assert (await run(sandbox, "1")).restarted == "the call before was broken off"
 
 
-async def test_a_sandbox_killed_from_outside_between_calls_is_replaced_and_told(sandbox: Sandbox) -> None:
-    await said(sandbox, "x = 1")
+async def killed_between_calls(sandbox: Sandbox) -> None:
     live = sandbox._places["a"].session
     assert live is not None
     os.kill(live.pid, signal.SIGKILL)
     await live._process.wait()
-    assert (await run(sandbox, "1")).restarted == "its sandbox had ended"
 
 
-async def test_an_interpreter_killed_from_outside_between_calls_is_replaced_and_told(sandbox: Sandbox) -> None:
+async def test_a_sandbox_killed_from_outside_between_calls_is_replaced_and_nobody_sees_it(sandbox: Sandbox) -> None:
     await said(sandbox, "x = 1")
+    await said(sandbox, "open('here', 'w').write('2');")
+    assert (await said(sandbox, "1/0"))[0] == "raised"
+    await killed_between_calls(sandbox)
+    reply = await run(sandbox, "print(x, open('here').read())")
+    assert (reply.restarted, reply.outcome.head) == (None, "1 2\n")
+
+
+async def test_variables_that_cannot_be_had_again_are_our_fault(sandbox: Sandbox) -> None:
+    await said(sandbox, RANDOM)
+    await killed_between_calls(sandbox)
+    with pytest.raises(ToolFault, match="does not come out the same"):
+        await run(sandbox, "x")
+
+
+async def test_what_was_before_a_loss_that_was_told_is_not_run_again(sandbox: Sandbox) -> None:
+    await said(sandbox, RANDOM)
+    assert (await said(sandbox, "import os\nos._exit(1)"))[0] == "died"
+    await said(sandbox, "y = 2")
+    await killed_between_calls(sandbox)
+    assert await said(sandbox, "y") == ("done", "2")
+
+
+async def interpreter_killed(sandbox: Sandbox) -> None:
     live = sandbox._places["a"].session
     assert live is not None
-    supervisor = _children(live.pid)[0]
-    interpreter = _children(supervisor)[0]
+    interpreter = _children(_children(live.pid)[0])[0]
     os.kill(interpreter, signal.SIGKILL)
     while "State:\tZ" not in Path(f"/proc/{interpreter}/status").read_text():
         await asyncio.sleep(0.01)
+
+
+async def test_an_interpreter_killed_from_outside_between_calls_is_replaced(sandbox: Sandbox) -> None:
+    await said(sandbox, "x = 1")
+    await interpreter_killed(sandbox)
+    reply = await run(sandbox, "x")
+    assert (reply.restarted, reply.outcome.head) == (None, "1")
+
+
+async def test_an_interpreter_that_may_have_ended_by_its_codes_doing_is_told_if_it_cannot_be_had_again(
+    sandbox: Sandbox,
+) -> None:
+    await said(sandbox, RANDOM)
+    await interpreter_killed(sandbox)
     reply = await run(sandbox, "1")
     assert (reply.restarted, reply.outcome.head) == ("its interpreter had ended", "1")
 

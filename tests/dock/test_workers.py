@@ -176,6 +176,18 @@ async def test_a_killed_worker_is_replaced(workers: WorkerPool) -> None:
     assert (await workers.parse("xlsx", workbook(), 100)).text
 
 
+@pytest.mark.parametrize(("end", "error"), [("KILL", ToolFault), ("XCPU", Unreadable), ("SEGV", Unreadable)])
+async def test_workers_that_are_killed_one_after_the_other_are_our_fault(
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str, error: type[Exception]
+) -> None:
+    dying = tmp_path / "worker"
+    dying.write_text(f"#!/bin/sh\nprintf '\\000\\000\\000\\002{{}}'\nhead -c 1 > /dev/null\nkill -{end} $$\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dying))
+    with pytest.raises(error):
+        await workers.parse("xlsx", workbook(), 100)
+
+
 async def test_workers_are_used_again_and_end_with_the_pool(workers: WorkerPool) -> None:
     await workers.parse("xlsx", workbook(), 100)
     first = children()

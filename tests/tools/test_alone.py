@@ -55,7 +55,7 @@ async def test_over_stdio(
         assert [listed.name for listed in (await client.list_tools()).tools] == [tool]
         result = await client.call_tool(tool, arguments, meta=context if meta else None)  # type: ignore[arg-type]
     assert isinstance(result, CallToolResult)
-    read = read_result(result)
+    read = read_result(result, 1000)
     assert read.error is None
     assert text in read.text
 
@@ -66,7 +66,10 @@ async def test_world_and_blocked_can_be_told_apart_by_any_client(tmp_path: Path,
         blocked = await client.call_tool("read_file", {"uri": "/etc/passwd"})
         context: Any = {"toleap": {"files": {"a.png": str(corpus)}}}
         world = await client.call_tool("read_file", {"uri": "a.png"}, meta=context)
-    assert (read_result(blocked).error, read_result(world).error) == (ErrorClass.BLOCKED, ErrorClass.WORLD)
+    assert (read_result(blocked, 1000).error, read_result(world, 1000).error) == (
+        ErrorClass.BLOCKED,
+        ErrorClass.WORLD,
+    )
     assert blocked.is_error
 
 
@@ -108,7 +111,7 @@ async def test_over_http_a_client_names_files_only_where_it_is_trusted(
         over_http(tmp_path, "read_file", *(["--trust-clients"] if trusted else [])) as url,
         Client(url) as client,
     ):
-        result = read_result(await client.call_tool("read_file", {"uri": "mine"}, meta=context))
+        result = read_result(await client.call_tool("read_file", {"uri": "mine"}, meta=context), 1000)
     assert result.error is (None if trusted else ErrorClass.BLOCKED)
 
 

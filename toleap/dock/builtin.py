@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from toleap.dock.backend import ToolSpec
 from toleap.dock.context import META_KEY, to_meta
+from toleap.dock.policy import whole_number
 from toleap.dock.results import read_result
 from toleap.dock.schema import cleaned
 from toleap.errors import ToleapError, ToolFault, UsageError
@@ -30,6 +31,9 @@ from toleap.folders import Folder
 from toleap.types import CallContext, ErrorClass, ToolResult
 
 _PROTOCOL = "2026-07-28"
+_PAGES = 12
+_LEAST_CAP = 240_000
+"""No result is longer than this many characters, or than so many pages: all that a tool may need of the context."""
 _loading = threading.Lock()
 
 
@@ -91,7 +95,7 @@ class InProcess:
             return _told(error)
         if not isinstance(result, CallToolResult):
             raise ToolFault(f"the tool {name} asks for input, which an agent cannot give")
-        return read_result(result)
+        return read_result(result, max(_LEAST_CAP, _PAGES * whole_number(context, "page_chars", 0, least=0)))
 
     async def _hook(self, name: str, *arguments: str) -> None:
         hook = cast(Callable[..., Awaitable[None]] | None, getattr(self._module, name, None))

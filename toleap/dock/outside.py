@@ -25,6 +25,7 @@ from toleap.types import CallContext, ErrorClass, ToolResult
 
 _START_SECONDS = 60.0
 _HOOK_SECONDS = 60.0
+_SECOND_TRIES = 2
 _PATIENCE = 15.0
 """How long a process may take to say that it is alive, which includes the time that cancelled calls have to end."""
 
@@ -156,6 +157,7 @@ class OwnProcess:
         self._folder = folder
         self._live: _Process | None = None
         self._starting = asyncio.Lock()
+        self._second_tries = asyncio.Semaphore(_SECOND_TRIES)
         self._specs: dict[str, ToolSpec] = {}
         self._homes: dict[str, _Process] = {}
         self._started: list[_Process] = []
@@ -174,14 +176,13 @@ class OwnProcess:
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
         order = {"name": name, "arguments": dict(arguments), "context": to_meta(context)}
-        for again in (self._specs[name].repeatable, False):
-            process = await self._home(context.session)
-            try:
-                return _result(await process.ask("call", **order))
-            except _Gone as error:
-                if not again:
-                    raise ToolFault(f"the process of the tool {name} ended in the call, {error}") from error
-        raise AssertionError("unreachable")
+        process = await self._home(context.session)
+        try:
+            return _result(await process.ask("call", **order))
+        except _Gone as error:
+            if not self._specs[name].repeatable:
+                raise ToolFault(f"the process of the tool {name} ended in the call, {error}") from error
+        return await self._alone(name, order)
 
     async def answers(self) -> bool:
         process = self._live
@@ -220,6 +221,18 @@ class OwnProcess:
                     await self._live.ask("close")
         started, self._started, self._live = self._started, [], None
         await asyncio.gather(*(process.kill() for process in started))
+
+    async def _alone(self, name: str, order: Mapping[str, Any]) -> ToolResult:
+        """A call that was lost, made in a process of its own: that one ends by the doing of no other call."""
+        async with self._second_tries:
+            process, _ = await _Process.start(self._folder)
+            self._started.append(process)
+            try:
+                return _result(await process.ask("call", **order))
+            except _Gone as error:
+                raise ToolFault(f"the process of the tool {name} ended in the call, {error}") from error
+            finally:
+                await process.kill()
 
     async def _process(self) -> _Process:
         async with self._starting:

@@ -15,8 +15,6 @@ from toleap.dock.text import cut
 from toleap.types import ErrorClass, ToolResult
 
 META_KEY = "toleap"
-_MOST_CHARACTERS = 1_000_000
-"""Of any result, whatever its tool's own limits are: more than fits into any context."""
 
 
 def answer(text: str, *, truncated: bool = False) -> CallToolResult:
@@ -42,12 +40,15 @@ def rejected(text: str) -> CallToolResult:
     return _result(text, ErrorClass.CALL, False)
 
 
-def read_result(result: CallToolResult) -> ToolResult:
-    """The ``ToolResult`` that a server's answer stands for; time, attempts and replica are left to the caller."""
+def read_result(result: CallToolResult, most: int) -> ToolResult:
+    """The ``ToolResult`` that a server's answer stands for; time, attempts and replica are left to the caller.
+
+    ``most`` characters are kept, since a tool that floods the context would end the attempt in the model's name.
+    """
     mark = (result.meta or {}).get(META_KEY)
     mark = mark if isinstance(mark, Mapping) else {}
     text = "\n".join(block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content)
-    text, was_cut = cut(_sayable(text), _MOST_CHARACTERS)
+    text, was_cut = cut(_sayable(text), most)
     return ToolResult(
         text=text,
         error=_error(mark, result.is_error),

@@ -1,7 +1,8 @@
 """A small pool of resource-limited processes in which untrusted bytes are parsed, away from the event loop and keys.
 
-A parser that crashes, grows or never ends is the file's fault: ``Unreadable``. A worker that cannot even start is
-ours: ``ToolFault``. Workers start when first needed and are used again; their environment holds no secrets.
+A parser that crashes, grows or never ends is the file's fault: ``Unreadable``. A worker that cannot even start, or is
+killed from outside and the next one too, is ours: ``ToolFault``. Workers start when first needed and are used again;
+their environment holds no secrets.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import struct
 import sys
 from typing import Any
@@ -31,7 +33,11 @@ class Unreadable(Exception):
 
 
 class _Died(Exception):
-    """A worker ended in the middle of a job."""
+    """A worker ended in the middle of a job. ``killed``: by SIGKILL, which no limit of ours sends."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.killed = status == -signal.SIGKILL
 
 
 class _Worker:
@@ -81,7 +87,7 @@ class _Worker:
             self._process.stdin.writelines([struct.pack(">I", len(body)), body, data])
             await self._process.stdin.drain()
         except OSError as error:
-            raise _Died from error
+            raise _Died(await self._process.wait()) from error
         return await self._receive()
 
     async def _receive(self) -> dict[str, Any]:
@@ -90,7 +96,7 @@ class _Worker:
             (length,) = struct.unpack(">I", await self._process.stdout.readexactly(4))
             answer: dict[str, Any] = json.loads(await self._process.stdout.readexactly(length))
         except (asyncio.IncompleteReadError, OSError) as error:
-            raise _Died from error
+            raise _Died(await self._process.wait()) from error
         return answer
 
     async def end(self) -> None:
@@ -114,7 +120,7 @@ class WorkerPool:
 
         Raises:
             Unreadable: the file is broken, or costs too much memory or time.
-            ToolFault: no worker can be started.
+            ToolFault: no worker can be started, or each is killed.
         """
         job = {"kind": kind, "limit": limit, **options}
         async with self._slots:
@@ -142,6 +148,8 @@ class WorkerPool:
         try:
             return await self._run(data, job, fresh=True)
         except _Died as error:
+            if error.killed:
+                raise ToolFault("a parser process was killed from outside, and the next one too") from error
             raise Unreadable("reading it takes too much memory or time, or crashes the parser") from error
 
     async def _run(self, data: bytes, job: dict[str, Any], *, fresh: bool = False) -> dict[str, Any]:
