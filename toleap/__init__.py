@@ -41,7 +41,7 @@ _HOMES = {
         "UsageError",
     ),
     "toleap.report.tables": ("build_table",),
-    "toleap.runs.store": ("read_run",),
+    "toleap.runs.stored": ("read_run",),
     "toleap.types": (
         "CallContext",
         "Ending",
