@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import time
+from collections.abc import Callable
 
 import pytest
 from aiohttp import web
@@ -17,6 +18,17 @@ from toleap.serving.scripted_faults import Faults
 from toleap.types import Usage
 
 HELLO = [serialise({"role": "user", "content": "hello"})]
+
+
+def answering(only: str, status: int = 500) -> Callable[[object], object]:
+    """The server fails every conversation but those that hold this text."""
+
+    def answer(body: object) -> object:
+        if only in str(body):
+            return {"role": "assistant", "content": "fine"}
+        return web.Response(status=status, text="broken")
+
+    return answer
 
 
 async def test_a_reply_and_what_was_sent(endpoint):
@@ -57,6 +69,8 @@ async def test_retry_after_is_heeded_and_patience_ends_it(endpoint):
     server = await endpoint(
         web.Response(status=429, headers={"Retry-After": soon}),
         web.Response(status=429, headers={"Retry-After": "nonsense"}),
+        web.Response(status=429, headers={"Retry-After": "nan"}),
+        web.Response(status=429, headers={"Retry-After": "-7"}),
         {"role": "assistant", "content": "ok"},
     )
     async with Chat(server.url, "m", patience=5) as chat:
@@ -78,14 +92,35 @@ async def test_a_prompt_that_does_not_fit_is_the_models(endpoint, said):
             await chat.ask(HELLO, {})
 
 
-@pytest.mark.parametrize(("status", "fatal"), [(400, False), (401, True), (404, True)])
-async def test_a_refusal_is_ours_at_once(endpoint, status, fatal):
+@pytest.mark.parametrize("status", [401, 404])
+async def test_a_refusal_is_ours_at_once(endpoint, status):
     server = await endpoint(web.Response(status=status, text="no"))
     async with Chat(server.url, "m", patience=60) as chat:
         with pytest.raises(ServerFault) as caught:
             await chat.ask(HELLO, {})
-    assert caught.value.fatal is fatal
+    assert caught.value.fatal
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_refusal_of_one_conversation_is_ours_at_once_and_one_of_all_is_fatal(endpoint, status):
+    server = await endpoint(lambda body: answering("Hello", status)(body) if "tools" not in body else refusal(status))
+    async with Chat(server.url, "m", patience=60) as chat:
+        with pytest.raises(ServerFault, match="broken") as caught:
+            await chat.ask(HELLO, {})
+        assert not caught.value.fatal
+        with pytest.raises(ServerFault, match="does not do tools") as caught:
+            await chat.ask(HELLO, {"temperature": 0.5, "max_tokens": 99}, tools=b"[{}]")
+        assert caught.value.fatal
+    assert len(server.requests) == 4
+    hello = [{"role": "user", "content": "Hello"}]
+    assert server.requests[3] == {
+        "model": "m", "messages": hello, "temperature": 0.5, "max_tokens": 1, "tools": [{}],
+    }  # fmt: skip
+
+
+def refusal(status: int) -> web.Response:
+    return web.Response(status=status, text="this server does not do tools")
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"choices": []}', '{"choices": [{"message": "x"}]}'])
@@ -110,17 +145,6 @@ async def test_nobody_there_is_a_fatal_fault(unused_tcp_port):
         with pytest.raises(ServerFault) as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
-
-
-def answering(only: str) -> object:
-    """The server fails every conversation but those that hold this text."""
-
-    def answer(body: object) -> object:
-        if only in str(body):
-            return {"role": "assistant", "content": "fine"}
-        return web.Response(status=500, text="broken")
-
-    return answer
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])

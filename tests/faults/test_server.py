@@ -91,7 +91,7 @@ def test_a_server_of_ours_that_dies_halts_the_run(program: Program) -> None:
 
 
 def test_attempts_that_fail_again_and_again_are_set_aside_shown_and_run_on_request(program: Program) -> None:
-    poison = '{"every": 1, "status": 500, "match": "\\"tools\\":"}'  # other conversations get through
+    poison = '{"every": 1, "status": 500, "match": "\\"system\\""}'  # other conversations get through
     broken = Server(program.folder / "broken", options=("--faults", poison))
     command = ("run", "atoll", "--limit", "1", "--k", "2", "--json", *NO_CODE,
                "--set", "operation.patience=0", "--set", "operation.fault_limit=2")  # fmt: skip

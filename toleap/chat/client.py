@@ -4,14 +4,14 @@ Whose failure is whose: a reply is the model's, whatever it says; a prompt longe
 (``ContextOverflow``); a server that is down, refuses or answers nonsense is ours (``ServerFault``).
 
 A server that is down for everybody must not be held against the conversations that happened to be asked, and a
-conversation that breaks the server must not stop the others. Where the failure does not say which it is, one token is
-asked of the model in a conversation of its own: a reply means that the server works.
+conversation that breaks the server must not stop the others. Where the failure does not say which it is, and nobody
+else was answered meanwhile, one token is asked of the model in a conversation of our own, with the same parameters
+and tools: a reply means that the server works.
 """
 
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import logging
 import re
 import time
@@ -25,6 +25,7 @@ import orjson
 from toleap.chat.deadline import Deadlines
 from toleap.chat.metrics import Work, metrics_url, read_work
 from toleap.chat.reply import NoReply, Reply, parse_reply
+from toleap.chat.waiting import Failed, Waiting, seconds_of
 from toleap.errors import ContextOverflow, ServerFault
 from toleap.types import Message
 
@@ -35,7 +36,7 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _WORTH_WAITING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_HOPELESS = frozenset({401, 402, 403, 404, 405})
+_EVERYBODY = frozenset({401, 402, 403, 404, 405, 429, 503})
 
 
 def serialise(message: Message) -> bytes:
@@ -44,7 +45,6 @@ def serialise(message: Message) -> bytes:
     return bytes(memoryview(orjson.dumps(message)))
 
 
-_TRIAL_SECONDS = 5.0
 _TRIAL = serialise({"role": "user", "content": "Hello"})
 
 
@@ -119,23 +119,27 @@ class Chat:
         """
         body = self._body(fragments, parameters, tools)
         tokens = parameters.get("max_tokens")
-        waiting: _Waiting | None = None
+        waiting: Waiting | None = None
         tries = 1
         while True:
             try:
                 return await self._once(body, request_id, self._deadlines.seconds(tokens, tries))
-            except _Busy as busy:
+            except Failed as failed:
                 # Counted from the first failure: a long generation that was cut off deserves its second try.
-                waiting = waiting or _Waiting(self._patience)
-                tries += 1
-                if tries > 3:
-                    self._tell(busy, waiting.since)
-                pause = waiting.next_pause(busy.retry_after)
-                since = max(waiting.since, self._answered) if busy.everybody else waiting.since
-                if time.monotonic() + pause > since + self._patience:
-                    fatal = busy.everybody or not await self._works_for_others(waiting.since)
-                    raise ServerFault(f"{self.url}: {busy.reason}", fatal=fatal) from busy
-                await asyncio.sleep(pause)
+                waiting = waiting or Waiting(self._patience)
+                pause = waiting.failed(failed.retry_after)
+                if not failed.passing or self._too_long(waiting, failed, pause):
+                    trial = self._body([_TRIAL], {**parameters, "max_tokens": 1}, tools)
+                    fatal = failed.everybody or not await self._works_for_others(trial, waiting.before_last)
+                    raise ServerFault(f"{self.url}: {failed.reason}", fatal=fatal) from failed
+                self._tell(waiting, failed)
+            tries += 1
+            await asyncio.sleep(pause)
+
+    def _too_long(self, waiting: Waiting, failed: Failed, pause: float) -> bool:
+        """Whether patience ends before the next try. What turns everybody away is not down while others get in."""
+        since = max(waiting.since, self._answered) if failed.everybody else waiting.since
+        return time.monotonic() + pause > since + self._patience
 
     def _body(self, fragments: Sequence[bytes], parameters: Mapping[str, Any], tools: bytes | None) -> bytes:
         tail = orjson.dumps(dict(parameters))[1:]
@@ -143,24 +147,21 @@ class Chat:
         end = b"," + tail if len(tail) > 1 else b"}"
         return b"".join((self._head, b",".join(fragments), b"]", with_tools, end))
 
-    def _tell(self, busy: _Busy, since: float) -> None:
+    def _tell(self, waiting: Waiting, failed: Failed) -> None:
         """Say once that nobody is answered: a run that waits should not look like one that hangs."""
-        if self._answered < since and self._told <= self._answered:
+        if waiting.failures > 2 and self._answered < waiting.since and self._told <= self._answered:
             self._told = time.monotonic()
-            _log.warning("%s: %s; waiting for up to %g s", self.url, busy.reason, self._patience)
+            _log.warning("%s: %s; waiting for up to %g s", self.url, failed.reason, self._patience)
 
-    async def _works_for_others(self, since: float) -> bool:
-        """Whether the server has answered anybody since then, or answers one token of a conversation of ours."""
+    async def _works_for_others(self, trial: bytes, since: float) -> bool:
+        """Whether the server has answered anybody since then, or answers a conversation of ours with one token."""
         async with self._trying_out:
             if self._answered > since:
                 return True
-            body = self._body([_TRIAL], {"max_tokens": 1}, None)
             try:
-                await self._once(body, "", min(self._deadlines.seconds(1), max(self._patience, _TRIAL_SECONDS)))
-            except _Busy:
+                await self._once(trial, "", self._deadlines.seconds(1))
+            except Failed:
                 return False
-            except ServerFault as refused:
-                return not refused.fatal
             except ContextOverflow:
                 pass
             return True
@@ -187,16 +188,16 @@ class Chat:
         except aiohttp.ClientConnectionError as error:
             # A connection that cannot be made fails everybody; one that breaks may be this conversation's doing.
             nobody = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-            raise _Busy(f"{type(error).__name__}: {error}", everybody=nobody) from error
+            raise Failed(f"{type(error).__name__}: {error}", everybody=nobody) from error
         except aiohttp.ClientError as error:
-            raise _Busy(f"{type(error).__name__}: {error}") from error
+            raise Failed(f"{type(error).__name__}: {error}") from error
         except TimeoutError as error:
             said = f"no answer in {time.perf_counter() - started:.0f} seconds"
-            raise _Busy(said) from error
+            raise Failed(said) from error
         try:
             reply = parse_reply(raw, time.perf_counter() - started)
         except NoReply as error:
-            raise _Busy(str(error)) from error
+            raise Failed(str(error)) from error
         self._answered = time.monotonic()
         self._deadlines.pace.saw(reply.usage.completion, reply.seconds)
         return reply
@@ -205,47 +206,9 @@ class Chat:
         said = raw[:2_000].decode("utf-8", "replace").strip()
         if status in {400, 413, 422} and _OVERFLOW.search(said):
             raise ContextOverflow(said)
-        if status in _WORTH_WAITING:
-            raise _Busy(
-                f"HTTP {status}: {said[:300]}", retry_after=_seconds(retry_after), everybody=status in {429, 503}
-            )
-        raise ServerFault(f"{self.url}: HTTP {status}: {said[:300]}", fatal=status in _HOPELESS)
-
-
-class _Waiting:
-    """One call's waiting for a server: since when, and for how long next."""
-
-    def __init__(self, patience: float) -> None:
-        self.since = time.monotonic()
-        self._pause = 0.125
-        self._longest = min(15.0, max(patience / 4, 0.25))
-
-    def next_pause(self, at_least: float) -> float:
-        """Twice as long each time, up to 15 seconds, or as long as the server asked for."""
-        self._pause = min(self._pause * 2, self._longest)
-        return max(self._pause, at_least)
-
-
-class _Busy(Exception):
-    """Waiting may help. ``everybody``: no conversation gets through, not only this one, so none is to blame."""
-
-    def __init__(self, reason: str, *, retry_after: float = 0.0, everybody: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after = retry_after
-        self.everybody = everybody
-
-
-def _seconds(retry_after: str | None) -> float:
-    """``Retry-After`` in seconds: a number or an HTTP date, at most an hour."""
-    if not retry_after:
-        return 0.0
-    try:
-        return min(max(float(retry_after), 0.0), 3_600.0)
-    except ValueError:
-        pass
-    try:
-        when = email.utils.parsedate_to_datetime(retry_after).timestamp()
-    except ValueError:
-        return 0.0
-    return min(max(when - time.time(), 0.0), 3_600.0)
+        raise Failed(
+            f"HTTP {status}: {said[:300]}",
+            passing=status in _WORTH_WAITING,
+            retry_after=seconds_of(retry_after),
+            everybody=status in _EVERYBODY,
+        )
