@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import settings
+
+# How long one example takes says more about the machine's load than about the code.
+settings.register_profile("toleap", deadline=None)
+settings.load_profile("toleap")
 
 
 @dataclass

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toleap.chat.deadline import Deadlines, Pace
@@ -18,7 +18,6 @@ from toleap.chat.metrics import Work, metrics_url, read_work
 REPLIES = st.lists(st.tuples(st.integers(0, 40_000), st.floats(0.001, 5_000)), max_size=30)
 
 
-@settings(deadline=None)
 @given(REPLIES, st.integers(1, 131_072))
 def test_more_tokens_never_get_less_time(replies: list[tuple[int, float]], tokens: int) -> None:
     pace = Pace()
@@ -27,7 +26,6 @@ def test_more_tokens_never_get_less_time(replies: list[tuple[int, float]], token
     assert 0 < pace.seconds_for(tokens) <= pace.seconds_for(tokens + 1)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 16_384), st.floats(0.01, 2_000), st.integers(1, 50))
 def test_a_reply_like_those_before_it_is_never_late(tokens: int, seconds: float, count: int) -> None:
     pace = Pace()
