@@ -67,6 +67,9 @@ def list_(what: str, as_json: bool) -> None:
     "--web", help="Where search and pages come from: corpus:PATH (JSONL of url, title, text); a benchmark's own win."
 )
 @click.option("--max-in-flight", type=int, help="Attempts running at once.  [default: 64]")
+@click.option("--token-cap", type=int, help="Begin no attempt once the run's models have written so many tokens.")
+@click.option("--cost-cap", type=float, help="The same for what they cost, by --price.")
+@click.option("--price", metavar="PROMPT,WRITTEN", help="Of a million tokens, e.g. 0.15,0.60; a third is for cached.")
 @click.option("--preset", help="Settings of a published system: agentcpm.")
 @click.option("--config", type=click.Path(path_type=Path), help="A TOML file of settings.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. agent.max_turns=20.")

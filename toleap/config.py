@@ -12,7 +12,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,6 +28,9 @@ class _Section(BaseModel):
 
 
 _Known = TypeVar("_Known", bound=_Section)
+
+
+_Price = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=2, max_length=3)]
 
 
 class Sampling(_Section):
@@ -152,6 +155,14 @@ class Operation(_Section):
     patience: float = Field(default=120.0, ge=0)
     """For how long a server that is down or busy is waited for."""
     fault_limit: int = Field(default=3, ge=1)
+    token_cap: int | None = Field(default=None, ge=1)
+    """Once the run's models have written so many tokens, over all its starts, no further attempt is begun."""
+    cost_cap: float | None = Field(default=None, gt=0)
+    """The same for what they cost, in the currency of the prices."""
+    price: _Price | None = None
+    """Of a million tokens: prompt, written and, where they cost something else, cached prompt tokens."""
+    auxiliary_price: _Price | None = None
+    """The same for the models that read pages and write summaries; by default the model's."""
     trust: bool = False
 
 

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -52,7 +52,8 @@ class Chat:
     """A client of one ChatCompletions endpoint. Use as an async context manager.
 
     ``call_seconds`` and ``stalled_seconds`` bound one call (see ``chat/deadline.py``); ``patience`` is for how many
-    seconds a server that is down or busy is waited for before it is a fault.
+    seconds a server that is down or busy is waited for before it is a fault. ``counted`` is called with what each
+    reply cost, whatever becomes of it.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Chat:
         stalled_seconds: float = 60.0,
         patience: float = 120.0,
         connections: int = 0,
+        counted: Callable[[Usage], None] = lambda _usage: None,
     ) -> None:
         self.url = f"{base_url.rstrip('/')}/chat/completions"
         self.model = model
@@ -74,6 +76,7 @@ class Chat:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._patience = patience
+        self._counted = counted
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
         self._deadlines = Deadlines(self._work, most=call_seconds, stalled=stalled_seconds)
@@ -200,6 +203,7 @@ class Chat:
             raise Failed(str(error)) from error
         self._answered = time.monotonic()
         self._deadlines.pace.saw(reply.usage.completion, reply.seconds)
+        self._counted(reply.usage)
         return reply
 
     def _refused(self, status: int, raw: bytes, retry_after: str | None) -> None:

@@ -14,6 +14,7 @@ from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.plan import Plan, Request, make_plan, with_model
+from toleap.runs.spending import parse_price
 
 if TYPE_CHECKING:
     from toleap.runs.run import Announcement, Outcome
@@ -25,6 +26,8 @@ FLAGS = {
     "web": "web",
     "base_url": "operation.base_url",
     "max_in_flight": "operation.max_in_flight",
+    "token_cap": "operation.token_cap",
+    "cost_cap": "operation.cost_cap",
 }
 
 
@@ -68,6 +71,8 @@ def _request(options: Mapping[str, Any]) -> Request:
     layer |= {key: options[flag] for flag, key in FLAGS.items() if options[flag] is not None}
     if options["trust"]:
         layer["operation.trust"] = True
+    if options["price"] is not None:
+        layer["operation.price"] = parse_price(options["price"])
     return Request(
         names=options["benchmarks"],
         everything=options["everything"],
@@ -101,6 +106,7 @@ def _announce(about: Announcement, said: Console) -> None:
         f"tools    {', '.join(about.tools)}",
         f"web      {'; '.join(f'{name}: {web}' for name, web in about.web.items())}",
         f"tokens   at most {about.most_tokens:,} written by the model",
+        *([f"cap      {about.cap}"] if about.cap else []),
         *(f"skipped  {name}: {why}" for name, why in about.skipped.items()),
     ]
     said.print("\n".join(lines), markup=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from toleap.agent.auxiliary import Auxiliary
@@ -14,13 +14,16 @@ from toleap.chat.client import Chat
 from toleap.config import RunConfig
 from toleap.dock.dock import TOOL_NAMES
 from toleap.runs.plan import Plan
+from toleap.types import Usage
 
 _PATIENCE = 30.0
 """Seconds for which one auxiliary model is waited for; then the next one is asked."""
 
 
 @contextlib.asynccontextmanager
-async def connected(plan: Plan, base_url: str) -> AsyncIterator[Auxiliary | None]:
+async def connected(
+    plan: Plan, base_url: str, counted: Callable[[Usage], None] = lambda _usage: None
+) -> AsyncIterator[Auxiliary | None]:
     """The auxiliary models of a run whose own server is at ``base_url``; None where no setting needs them."""
     reader, operation = plan.config.reader, plan.operation
     if not plan.config.needs_auxiliary:
@@ -38,6 +41,7 @@ async def connected(plan: Plan, base_url: str) -> AsyncIterator[Auxiliary | None
                 call_seconds=operation.call_seconds,
                 stalled_seconds=operation.stalled_seconds,
                 patience=patience,
+                counted=counted,
             )
             for name in reader.models
         ]

@@ -16,6 +16,7 @@ from toleap.errors import StoreFault
 from toleap.runs.judging import Judge, Judging
 from toleap.runs.progress import Progress
 from toleap.runs.replaying import replayed
+from toleap.runs.spending import Meter
 from toleap.runs.store import Store
 from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
@@ -71,6 +72,7 @@ class Evaluation:
     system: str
     policy: Mapping[str, Any]
     judging: Judging
+    meter: Meter
     shows_pictures: bool = False
 
     async def play(self, key: Key) -> None:
@@ -114,7 +116,7 @@ class Evaluation:
         return Conversation(opening, agent=self.player.agent)
 
     async def _save(self, key: Key, turn: Turn) -> None:
-        await self.store.put_turn(key, turn)
+        await self.store.put_turn(key, turn, self.meter.take())
         self.progress.turn(turn)
 
     async def _end(self, trajectory: Trajectory, task: Task, benchmark: Prepared) -> None:

@@ -22,10 +22,11 @@ from toleap.errors import UsageError
 from toleap.folders import find, find_all
 from toleap.runs.judges import Judges
 from toleap.runs.models import ModelChoice, choose_model
+from toleap.runs.spending import cap_of
 from toleap.scoring.judge import Judge
 from toleap.scoring.measures import check_measures
 from toleap.scoring.scorers import AbsentJudge, Scorer, scorer_for
-from toleap.types import Task
+from toleap.types import Task, Usage
 
 _WEB_CHOICES = (
     "--web corpus:PATH (a JSONL file of url, title, text), or a benchmark that brings its own pages, such as atoll"
@@ -107,6 +108,12 @@ class Plan:
         return self.k * sum(len(item.tasks) for item in self.benchmarks)
 
     @property
+    def most_each(self) -> Usage:
+        """An upper bound of what the model can read and write in one attempt."""
+        agent = self.config.agent
+        return Usage((agent.max_turns + 1) * agent.context, self.most_tokens // max(self.attempts, 1))
+
+    @property
     def most_tokens(self) -> int:
         """An upper bound of the tokens that the model can write in this run."""
         agent, sampling = self.config.agent, self.config.sampling
@@ -132,6 +139,7 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
         raise UsageError(f"--run {request.run!r}: use letters, digits, '.', '_' and '-' only")
     layers = [preset, settings.read_file(request.file) if request.file else {}, request.layer]
     options, operation = settings.build(layers)
+    cap_of(operation)
     for name in options.benchmark:
         find("benchmarks", name)
     names, skipped = _choose(request, options, operation)
@@ -165,7 +173,8 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
 
 def with_model(request: Request, model: str, benchmark: Benchmark) -> Request:
     """The same request for one benchmark and another model, under the default name."""
-    layer = {**request.layer, "operation.base_url": None, "model": model}
+    free = {"operation.base_url": None, "operation.token_cap": None, "operation.cost_cap": None}
+    layer = {**request.layer, **free, "model": model}
     if benchmark.spec.web.corpus:
         layer["web"] = None
     return replace(request, names=(benchmark.name,), everything=False, run=None, layer=layer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -32,6 +32,8 @@ class Progress:
     tokens: int = 0
     finished_now: int = 0
     started: float = field(default_factory=time.monotonic)
+    spent: Callable[[], str] = lambda: ""
+    """What is spent of the run's cap; empty where there is none."""
 
     def turn(self, turn: Turn) -> None:
         """Count a turn that is durable."""
@@ -57,9 +59,12 @@ class Progress:
         if self.finished_now:
             left = _duration((self.planned - self.done) * seconds / self.finished_now)
         faults = f" · {self.faults} faults" if self.faults else ""
+        spent = self.spent()
+        if spent:
+            spent = f" · {spent}"
         return (
             f"{self.done}/{self.planned} done · {self.in_flight} in flight · avg {average} · {self.turns} turns · "
-            f"{self.tokens / seconds:.0f} tok/s · {_duration(seconds)} · left {left}{faults}"
+            f"{self.tokens / seconds:.0f} tok/s · {_duration(seconds)} · left {left}{spent}{faults}"
         )
 
 

@@ -34,11 +34,12 @@ from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
 from toleap.runs.progress import Progress, shown
 from toleap.runs.scheduler import Scheduler
+from toleap.runs.spending import Meter, cap_of
 from toleap.runs.store import Authority, Owed, Planned, Store
 from toleap.runs.stored import holds_run, read_run
 from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
-from toleap.types import Key, RunResult
+from toleap.types import Key, RunResult, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Announcement:
     tools: tuple[str, ...]
     web: dict[str, str]
     most_tokens: int
+    cap: str
+    """What is spent of the run's cap, and how far attempts in flight can go beyond it; empty where there is none."""
     skipped: dict[str, str]
 
 
@@ -107,10 +110,11 @@ async def _execute(
             if retry_quarantined:
                 await store.forgive([item.key for item in owed])
                 owed = _owed(plan, store, prepared, with_quarantined=True)
-            announce(_announcement(plan, name, folder, len(owed)))
+            meter = Meter({"model": Usage(), "auxiliary": Usage(), **await store.spent()})
+            announce(_announcement(plan, name, folder, len(owed), meter))
             try:
                 async with _judging(plan, store, prepared, console) as judging:
-                    playing = _Playing(plan, name, prepared, store, dock, judging, console, interrupts)
+                    playing = _Playing(plan, name, prepared, store, dock, judging, console, interrupts, meter)
                     halted = await playing.play(owed) if owed else None
                     if halted == INTERRUPTED:
                         judging.stop()
@@ -160,21 +164,31 @@ class _Playing:
     judging: Judging
     console: Console
     interrupts: Interrupts
+    meter: Meter
 
     async def play(self, owed: list[Owed]) -> str | None:
         """Play what is owed; returns why it stopped early, or None."""
-        operation = self.plan.operation
-        progress = Progress(planned=len(owed))
+        operation, cap = self.plan.operation, cap_of(self.plan.operation)
+        if full := cap.reached(self.meter):
+            return full
+        progress = Progress(planned=len(owed), spent=lambda: cap.shown(self.meter))
         self.judging.told = progress.judged
         try:
             async with (
                 self._endpoint() as (base_url, closed),
                 self._chat(base_url) as chat,
-                connected(self.plan, base_url) as auxiliary,
+                connected(self.plan, base_url, self.meter.counter("auxiliary")) as auxiliary,
             ):
                 evaluation = self._evaluation(chat, auxiliary, progress)
                 at_once = room_for(min(operation.max_in_flight, len(owed)), self._log)
-                scheduler = Scheduler(evaluation.play, self._note_fault, progress, at_once, operation.fault_limit)
+                scheduler = Scheduler(
+                    evaluation.play,
+                    self._note_fault,
+                    progress,
+                    at_once,
+                    operation.fault_limit,
+                    closed=lambda: cap.reached(self.meter),
+                )
                 progress.started = time.monotonic()
                 async with shown(progress, self.console), _watching(closed, scheduler):
                     with self.interrupts.stopping(scheduler.stop):
@@ -184,8 +198,12 @@ class _Playing:
             if not self.interrupts.settle():
                 raise
             return INTERRUPTED
+        finally:
+            with contextlib.suppress(StoreFault):  # a store that cannot be written has stopped the run already
+                await self.store.spend(self.meter.take())
 
     async def _note_fault(self, key: Key, reason: str, quarantine: bool) -> None:
+        await self.store.spend(self.meter.take())
         await self.store.fault(key, reason, quarantine=quarantine)
 
     @contextlib.asynccontextmanager
@@ -215,6 +233,7 @@ class _Playing:
             call_seconds=operation.call_seconds,
             stalled_seconds=operation.stalled_seconds,
             patience=operation.patience,
+            counted=self.meter.counter("model"),
         )
 
     def _evaluation(self, chat: Chat, auxiliary: Auxiliary | None, progress: Progress) -> Evaluation:
@@ -235,6 +254,7 @@ class _Playing:
             system=dialect.system(prompt(config.agent.prompt), schemas),
             policy={"results": config.dock.results, "page_chars": page_chars},
             judging=self.judging,
+            meter=self.meter,
             shows_pictures=self.plan.shows_pictures,
         )
 
@@ -325,7 +345,7 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
         await store.plan(planned, plan.k)
 
 
-def _announcement(plan: Plan, name: str, folder: Path, owed: int) -> Announcement:
+def _announcement(plan: Plan, name: str, folder: Path, owed: int, meter: Meter) -> Announcement:
     return Announcement(
         run=name,
         folder=str(folder),
@@ -341,5 +361,15 @@ def _announcement(plan: Plan, name: str, folder: Path, owed: int) -> Announcemen
         tools=plan.config.dock.tools,
         web={item.benchmark.name: f"corpus {item.corpus}" for item in plan.benchmarks},
         most_tokens=plan.most_tokens,
+        cap=_capped(plan, meter, owed),
         skipped={item.name: f"{item.reason}: {item.command}" for item in plan.skipped},
     )
+
+
+def _capped(plan: Plan, meter: Meter, owed: int) -> str:
+    cap = cap_of(plan.operation)
+    if not cap.is_set:
+        return ""
+    at_once = min(plan.operation.max_in_flight, owed)
+    beyond = cap.most_beyond(plan.most_each, at_once)
+    return f"{cap.shown(meter)}; the {at_once} attempts in flight then may still take up to {beyond}"

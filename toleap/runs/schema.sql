@@ -43,3 +43,8 @@ CREATE TABLE IF NOT EXISTS verdicts (
     status TEXT NOT NULL, reason TEXT NOT NULL, extracted TEXT, raw TEXT, judged TEXT NOT NULL,
     PRIMARY KEY (benchmark, task, attempt, scorer)
 ) WITHOUT ROWID;
+
+-- What the models have cost over all starts of the run, in tokens.
+CREATE TABLE IF NOT EXISTS spending (
+    role TEXT PRIMARY KEY, prompt INTEGER NOT NULL, cached INTEGER NOT NULL, written INTEGER NOT NULL
+) WITHOUT ROWID;

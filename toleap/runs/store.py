@@ -21,7 +21,7 @@ import orjson
 import toleap
 from toleap.chat.dialects.text import content_of
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import codec, results
+from toleap.runs import codec, results, spending
 from toleap.runs.conduct import conduct_of, store_conduct
 from toleap.runs.stored import DATABASE
 from toleap.runs.writer import Writer, connect
@@ -231,13 +231,25 @@ class Store:
 
         await self._writer.write(operation)
 
-    async def put_turn(self, key: Key, turn: Turn) -> None:
-        """Make a turn durable before the next one starts."""
-        await self._writer.write(
-            lambda db: db.execute(
-                "INSERT INTO turns VALUES (?, ?, ?, ?, ?)", (*key, turn.index, codec.pack_turn(turn))
-            )
-        )
+    async def put_turn(self, key: Key, turn: Turn, spent: spending.Spent | None = None) -> None:
+        """Make a turn durable before the next one starts, and with it what was ``spent`` on it and elsewhere."""
+
+        def operation(db: sqlite3.Connection) -> None:
+            db.execute("INSERT INTO turns VALUES (?, ?, ?, ?, ?)", (*key, turn.index, codec.pack_turn(turn)))
+            spending.add(db, spent or {})
+
+        await self._writer.write(operation)
+
+    async def spend(self, spent: spending.Spent) -> None:
+        """Store what was spent."""
+        if spent:
+            await self._writer.write(lambda db: spending.add(db, spent))
+
+    async def spent(self) -> spending.Spent:
+        """What the run has cost so far. One begun before that was stored is added up from its turns, once."""
+        if not spending.stored(self._reader):
+            await self.spend(spending.of_turns(row[0] for row in self._reader.execute("SELECT blob FROM turns")))
+        return spending.stored(self._reader)
 
     async def end(self, trajectory: Trajectory, verdict: Verdict | None) -> None:
         """Store how an attempt ended, and its verdict where there is one at once, in one transaction."""
