@@ -27,7 +27,7 @@ from toleap.chat.metrics import Work, metrics_url, read_work
 from toleap.chat.reply import NoReply, Reply, parse_reply
 from toleap.chat.waiting import Failed, Waiting, seconds_of
 from toleap.errors import ContextOverflow, ServerFault
-from toleap.types import Message
+from toleap.types import Message, Usage
 
 _log = logging.getLogger(__name__)
 _OVERFLOW = re.compile(

@@ -372,4 +372,4 @@ def _capped(plan: Plan, meter: Meter, owed: int) -> str:
         return ""
     at_once = min(plan.operation.max_in_flight, owed)
     beyond = cap.most_beyond(plan.most_each, at_once)
-    return f"{cap.shown(meter)}; the {at_once} attempts in flight then may still take up to {beyond}"
+    return f"{cap.shown(meter)}; then the attempts in flight ({at_once}) end, with up to {beyond} more"
