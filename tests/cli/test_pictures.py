@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.official import gaia, hle, write
+from tests.benchmarks.official import PNG, gaia, hle, write
 from tests.cli.program import NO_CODE, Program, copied, database_in, query, test_data
+from toleap.runs.codec import unpack_messages
 
 TURNS = [{"role": "assistant", "content": "<answer>a city</answer>"}]
 PAGE = {"url": "https://pages.test/1", "title": "City", "text": "The city."}
@@ -59,3 +60,8 @@ def test_by_name_they_are_refused_up_front_or_played_by_a_model_that_sees(offici
     (official.folder / "profiles.toml").write_text("[scripted]\nsees_images = true\n")
     done = official(*command("hle", "gaia"), "--json")
     assert {row["benchmark"] for row in done.json["rows"]} == {"hle", "gaia"}, done.said
+    openings = query(database_in(official.folder), "SELECT opening FROM attempts WHERE benchmark = 'hle'")
+    for (opening,) in openings:
+        _, user = unpack_messages(opening)
+        text, picture = user["content"]
+        assert "Question" in text["text"] and picture == {"type": "image_url", "image_url": {"url": PNG}}

@@ -24,6 +24,7 @@ from tests.cli.program import (
     wait_until,
 )
 from toleap.data import cache
+from toleap.folders import find_all
 from toleap.serving.builtin import prepare_builtin
 from toleap.serving.environments import server_python
 
@@ -80,6 +81,24 @@ def test_real_questions_are_played_kept_and_left_unscored_without_a_judge(
     assert query(database, "SELECT DISTINCT ending, answer, tool_calls, bad_calls FROM attempts") == [
         ("answered", "a city", 1, 0)
     ]
+
+
+def test_all_runs_what_is_ready_and_says_of_each_other_why_not_and_what_to_type(own: Program) -> None:
+    for name, file in (
+        ("xbench", ("xbench", "DeepSearch-2505.csv")),
+        ("webwalkerqa", ("webwalkerqa", "webthinker_test.json")),
+    ):
+        assert own.here("data", "import", name, test_data(*file)).code == 0
+    command = ("run", "--all", "--model", "scripted:turns:turns.json", "--limit", "2", "--k", "1", "--json")
+    done = own(*command, *NO_CODE, "--web", "corpus:pages.jsonl")
+    assert done.code == 1, done.said
+    assert {row["benchmark"] for row in done.json["rows"]} == {"atoll", "webwalkerqa", "xbench"}
+    assert row_of(done.json, "atoll")["counts"]["complete"]
+    ready = {"atoll", "webwalkerqa", "xbench"}
+    said = {line.split()[1].rstrip(":"): line for line in done.err.splitlines() if line.startswith("skipped")}
+    assert set(said) == set(find_all("benchmarks")) - ready
+    assert all(f"toleap data prepare {name}" in line for name, line in said.items()), said
+    assert "accept the terms at https://huggingface.co/datasets/cais/hle, set HF_TOKEN" in said["hle"]
 
 
 @pytest.mark.vllm
