@@ -152,6 +152,11 @@ def test_the_official_prompt_of_the_judge_is_prepared_with_the_data(
     assert prompt("prepare") == (0, "official")
 
 
+def test_no_address_and_no_command_of_a_table_is_cut_off(toleap: Program) -> None:
+    _, out, _ = toleap("data", "status", "gaia-text-103", "browsecomp")
+    assert "…" not in out and "https://huggingface.co/datasets/" in out
+
+
 def test_what_has_no_official_prompt_asks_nobody_for_one(toleap: Program, make: Make, owners: Owners) -> None:
     make("plain", "", {"plain.jsonl": [ROW]})
     make("general", '[score]\nby = "judge"\n', {"general.jsonl": [ROW]})

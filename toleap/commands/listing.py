@@ -18,7 +18,7 @@ from toleap.data import prepare as preparing
 from toleap.errors import UsageError
 from toleap.folders import find, find_all
 
-_PROMPT = "official judge prompt"
+_PROMPT = "judge prompt"
 
 
 def show(what: str, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 
@@ -16,8 +16,8 @@ def as_json(value: object) -> None:
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under their column names; what comes from files is shown as plain text."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    """Print rows under their column names, nothing cut off; what comes from files is shown as plain text."""
+    table = Table(*(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     console = Console()
