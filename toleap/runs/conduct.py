@@ -78,12 +78,10 @@ def _unread(subcalls: Iterable[SubCall]) -> int:
     )
 
 
-def store_conduct(db: sqlite3.Connection, key: Key, turns: Conduct) -> None:
+def store_conduct(db: sqlite3.Connection, key: Key, turns: Conduct, version: str = toleap.__version__) -> None:
     """Keep the figures of an attempt that ends, and the version that ends it."""
     figures = orjson.dumps(asdict(turns)).decode()
-    db.execute(
-        f"INSERT OR REPLACE INTO conduct ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", (*key, toleap.__version__, figures)
-    )
+    db.execute(f"INSERT OR REPLACE INTO conduct ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", (*key, version, figures))
 
 
 def stored_conduct(db: sqlite3.Connection, benchmark: str) -> dict[tuple[str, int], tuple[str, Conduct]]:

@@ -33,6 +33,7 @@ from toleap.runs.judges import authority
 from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
 from toleap.runs.progress import Progress, shown
+from toleap.runs.salvage import mend
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.spending import Meter, cap_of
 from toleap.runs.store import Authority, Owed, Planned, Store
@@ -102,6 +103,8 @@ async def _execute(
         settings = identity(plan, dock.schemas())
         name = run_name(plan, fingerprint(settings))
         folder = plan.results / name
+        if salvaged := mend(folder):
+            console.print(f"warning: {salvaged}", markup=False)
         _check_same(folder, settings, plan)
         with Store(folder) as store:
             await _write_plan(store, plan, settings)

@@ -7,8 +7,6 @@ says so); any number may read it while it runs.
 from __future__ import annotations
 
 import datetime
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +21,11 @@ from toleap.chat.dialects.text import content_of
 from toleap.errors import StoreFault, UsageError
 from toleap.runs import codec, results, spending
 from toleap.runs.conduct import conduct_of, store_conduct
-from toleap.runs.stored import DATABASE
-from toleap.runs.writer import Writer, connect
+from toleap.runs.lock import locked
+from toleap.runs.salvage import SCHEMA, finish
+from toleap.runs.writer import DATABASE, Writer, connect
 from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict
 
-_REMOTE = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "9p", "lustre", "ceph", "glusterfs", "beegfs"}
-)
 _KEY = "benchmark = ? AND task = ? AND attempt = ?"
 
 
@@ -71,27 +67,14 @@ class Store:
     """The writing side of one run. Use as a context manager: it holds the run's lock."""
 
     def __init__(self, folder: Path) -> None:
-        _refuse_remote(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("w")
-        except OSError as error:
-            raise UsageError(
-                f"{folder}: cannot be written: {error.strerror}; choose another with --results"
-            ) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise UsageError(
-                f"{folder}: another process is writing this run; wait for it, or use --run NAME"
-            ) from error
+        self._lock = locked(folder)
         self.folder = folder
         self._path = folder / DATABASE
+        finish(self._path)
         try:
             self._reader = connect(self._path)
             # All tables at once, so that a process killed here leaves none of them or all.
-            self._reader.executescript(f"BEGIN; {(Path(__file__).parent / 'schema.sql').read_text()} COMMIT;")
+            self._reader.executescript(f"BEGIN; {SCHEMA.read_text()} COMMIT;")
             _add_restarts(self._reader)
         except sqlite3.Error as error:
             self._lock.close()
@@ -335,30 +318,6 @@ def _add_restarts(db: sqlite3.Connection) -> None:
     """Runs made before restarts were counted lack the column."""
     if "restarts" not in {row[1] for row in db.execute("PRAGMA table_info(attempts)")}:
         db.execute("ALTER TABLE attempts ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0")
-
-
-def _refuse_remote(folder: Path) -> None:
-    """SQLite's WAL needs shared memory between processes, which network file systems do not give."""
-    kind = _file_system(folder)
-    if kind in _REMOTE or kind.startswith("fuse.sshfs"):
-        raise UsageError(
-            f"{folder}: on a network file system ({kind}), where SQLite is unsafe; use --results LOCAL_FOLDER"
-        )
-
-
-def _file_system(folder: Path) -> str:
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    real = os.path.realpath(folder)
-    best, kind = "", ""
-    for line in lines:
-        fields, _, rest = line.partition(" - ")
-        mount = fields.split()[4].encode().decode("unicode_escape")
-        if (real == mount or real.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
-            best, kind = mount, rest.split()[0]
-    return kind
 
 
 def _now() -> str:

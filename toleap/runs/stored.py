@@ -8,10 +8,10 @@ from pathlib import Path
 
 from toleap.errors import UsageError
 from toleap.runs import results
-from toleap.runs.writer import connect
+from toleap.runs.writer import DATABASE, connect, is_damage
 from toleap.types import Key, RunResult, VerdictStatus
 
-DATABASE = "run.db"
+_ADVICE = "; the toleap run command that made it keeps what is whole and plays the rest again"
 
 
 def holds_run(folder: Path) -> bool:
@@ -42,7 +42,7 @@ def read_run(folder: Path) -> RunResult:
         with contextlib.closing(connect(path, read_only=True)) as database:
             return results.read(database, folder.name)
     except sqlite3.Error as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        raise _unreadable(path, error) from error
 
 
 def read_verdicts(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:
@@ -61,8 +61,12 @@ def read_verdicts(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictSt
             for scorer, task, attempt, status in rows:
                 found.setdefault(scorer, {})[Key(benchmark, task, attempt)] = status
     except sqlite3.Error as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        raise _unreadable(path, error) from error
     return found
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> UsageError:
+    return UsageError(f"{path}: cannot be read: {error}{_ADVICE if is_damage(error) else ''}")
 
 
 def _begun(folder: Path) -> Path:

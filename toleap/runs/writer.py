@@ -16,6 +16,8 @@ from pathlib import Path
 
 from toleap.errors import StoreFault
 
+DATABASE = "run.db"
+
 Operation = Callable[[sqlite3.Connection], object]
 """Runs in the writer's thread, inside a transaction."""
 
@@ -132,6 +134,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
     return database
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the database itself is not what SQLite had written, unlike one that only cannot be opened now."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _tell(batch: list[_Write], error: Exception | None) -> None:

@@ -13,8 +13,7 @@ import orjson
 
 from toleap.errors import StoreFault, ToleapError, UsageError
 from toleap.runs import codec
-from toleap.runs.stored import DATABASE
-from toleap.runs.writer import connect
+from toleap.runs.writer import DATABASE, connect
 from toleap.types import Message, Turn
 
 _Place = tuple[bytes, ...]
