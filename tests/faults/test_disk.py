@@ -44,6 +44,7 @@ def command(server: Server) -> list[str]:
     return ["run", "atoll", "--base-url", server.url, "--limit", "2", "--k", "2", "--json", *NO_CODE]
 
 
+@pytest.mark.timeout(400)
 def test_killed_at_every_durable_write_a_run_ends_with_the_same_table(
     program: Program, forked: Forks, server: Server
 ) -> None:
