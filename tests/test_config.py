@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,32 @@ def test_differing_names_exactly_the_keys_whose_values_differ(stored: dict[str, 
 
 def test_a_difference_is_told_with_both_values() -> None:
     assert differing({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ["b: 2 → 3"]
+
+
+def test_extra_fields_of_the_request_are_laid_over_each_other_and_are_in_the_fingerprint() -> None:
+    table = parse_set(['sampling.extra={chat_template_kwargs={enable_thinking=false}, tool_choice="auto"}'])
+    single = parse_set(["sampling.extra.tool_choice=required", "sampling.extra.chat_template_kwargs.budget=9"])
+    extra = build([table, single])[0].sampling.extra
+    assert extra == {"chat_template_kwargs": {"enable_thinking": False, "budget": 9}, "tool_choice": "required"}
+    scoring = build([table, single])[0].scoring()
+    assert scoring["sampling.extra.chat_template_kwargs.enable_thinking"] is False
+    assert build([single, parse_set(["sampling.extra.tool_choice=none"])])[0].sampling.extra.keys() == {
+        "chat_template_kwargs"
+    }
+    assert build([{"sampling.extra": {}}])[0].scoring() == RunConfig().scoring()
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        (["sampling.extra.temperature=1"], "temperature is not for extra: it has a setting"),
+        (["sampling.extra.messages=[]"], "toleap sets it"),
+        (["sampling.extra=5"], "sampling.extra = 5"),
+        (["sampling.extra.a=1", "sampling.extra.a.b=2"], "sampling.extra.a.b: a is 1 already"),
+        (["sampling.extras.a=1"], "unknown setting 'sampling.extras.a'"),
+    ],
+)
+def test_what_cannot_be_an_extra_field_is_refused_in_one_line(items: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)) as caught:
+        build([parse_set([item]) for item in items])
+    assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from toleap.errors import UsageError
 
@@ -31,6 +31,11 @@ _Known = TypeVar("_Known", bound=_Section)
 
 
 _Price = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=2, max_length=3)]
+_REQUEST_FIELDS: Mapping[str, str] = {
+    **dict.fromkeys(("model", "messages", "tools", "stream", "n"), "toleap sets it"),
+    **dict.fromkeys(("temperature", "top_p", "top_k", "presence_penalty", "max_tokens", "seed"), "it has a setting"),
+    "max_completion_tokens": "set sampling.max_tokens",
+}
 
 
 class Sampling(_Section):
@@ -42,6 +47,25 @@ class Sampling(_Section):
     presence_penalty: float = Field(default=0.0, ge=-2, le=2)
     max_tokens: int = Field(default=16_384, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
+    """More fields of the request, for example ``chat_template_kwargs``."""
+
+    @field_validator("extra")
+    @classmethod
+    def _not_ours(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name in extra:
+            if name in _REQUEST_FIELDS:
+                raise ValueError(f"{name} is not for extra: {_REQUEST_FIELDS[name]}")
+        return _without_none(extra)
+
+
+def _without_none(table: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The table without the keys that were taken out again with ``none``."""
+    return {
+        name: _without_none(value) if isinstance(value, dict) else value
+        for name, value in table.items()
+        if value is not None
+    }
 
 
 class Agent(_Section):
@@ -224,7 +248,10 @@ def build(layers: Sequence[Mapping[str, Any]]) -> tuple[RunConfig, Operation]:
             if head == "operation":
                 _put(operation, rest, value)
             elif head != "judge":
-                _put(run, key, value)
+                # A table given whole is laid over what is there, as one given key by key is.
+                table = _flatten({key: value}) if _is_extra(key) else {key: value}
+                for name, part in table.items():
+                    _put(run, name, part)
     return _valid(RunConfig, run), _valid(Operation, operation, "operation.")
 
 
@@ -276,7 +303,7 @@ def differing(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def known_keys() -> list[str]:
-    """Every key that ``--set`` takes, except the free ``benchmark.NAME.OPTION``."""
+    """Every key that ``--set`` takes, except the free ``benchmark.NAME.OPTION`` and ``sampling.extra.FIELD``."""
     run = [key for key in RunConfig().flat() if not key.startswith("benchmark")]
     operation = [f"operation.{name}" for name in Operation.model_fields]
     return [*run, *operation, *(f"judge.{name}" for name in JudgeSettings.model_fields)]
@@ -293,10 +320,14 @@ def _valid(model: type[_Known], values: Mapping[str, Any], prefix: str = "") -> 
 
 def _check(key: str) -> None:
     known = known_keys()
-    if key in known or (key.startswith("benchmark.") and key.count(".") == 2):
+    if key in known or (key.startswith("benchmark.") and key.count(".") == 2) or _is_extra(key):
         return
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     raise UsageError(f"unknown setting {key!r}: {f'did you mean {near[0]}?' if near else _hint(key, known)}")
+
+
+def _is_extra(key: str) -> bool:
+    return f"{key}.".startswith("sampling.extra.")
 
 
 def _hint(key: str, known: Sequence[str]) -> str:
@@ -321,6 +352,8 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     *path, leaf = key.split(".")
     for part in path:
         tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise UsageError(f"setting {key}: {part} is {tree!r} already, which has no keys")
     tree[leaf] = value
 
 

@@ -230,3 +230,11 @@ async def test_a_users_mistake_in_one_of_several_calls_stays_one(endpoint):
 
     with pytest.raises(UsageError, match="the corpus is gone"):
         await play(await endpoint(calling("a", "b")), Mistaken())
+
+
+async def test_extra_fields_go_with_every_request_and_cannot_force_a_call_on_the_forced_answer(endpoint):
+    extra = {"chat_template_kwargs": {"enable_thinking": False}, "tool_choice": "required"}
+    server = await endpoint(calling("search"), saying("<answer>1</answer>"))
+    await play(server, sampling=Sampling(max_tokens=50, extra=extra), max_turns=1)
+    assert [request["chat_template_kwargs"] for request in server.requests] == [{"enable_thinking": False}] * 2
+    assert [request["tool_choice"] for request in server.requests] == ["required", "none"]

@@ -183,6 +183,7 @@ async def _ask(
 ) -> Reply:
     sampling = player.sampling
     parameters: dict[str, Any] = {
+        **sampling.extra,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": max(min(sampling.max_tokens, room), 1),
