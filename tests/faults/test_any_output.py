@@ -37,6 +37,7 @@ from toleap.runs.evaluation import Evaluation, Prepared
 from toleap.runs.judging import Judging
 from toleap.runs.progress import Progress
 from toleap.runs.scheduler import Scheduler
+from toleap.runs.spending import Meter
 from toleap.runs.store import Planned, Store
 from toleap.scoring.scorers import scorer_for
 from toleap.types import CallContext, RunResult, Task, ToolCall, ToolResult, Turn
@@ -135,8 +136,12 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
     """Play one attempt for every script of the world."""
     schemas, spoken = world.dock.schemas(), dialect_for(dialect)
     names = frozenset({s["function"]["name"] for s in schemas} | set(TOOL_NAMES))
-    scorer = scorer_for("gaia")
-    async with Chat(world.url, "m", patience=0) as chat, Chat(world.url, "helper", patience=0) as helper:
+    scorer, meter = scorer_for("gaia"), Meter()
+    counted = meter.counter("model")
+    async with (
+        Chat(world.url, "m", patience=0, counted=counted) as chat,
+        Chat(world.url, "helper", patience=0) as helper,
+    ):
         auxiliary = Auxiliary([helper], Reader(models=("helper",), context=2_048, max_tokens=512))
         tools = spoken.request_tools(schemas)
         player = Player(chat, spoken, Sampling(max_tokens=256), agent, tools, "now", auxiliary, names=names)
@@ -153,6 +158,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
                 system=spoken.system("Find out.", schemas),
                 policy={"results": 3, "page_chars": 500},
                 judging=Judging(store),
+                meter=meter,
             )
 
             async def note(key: Any, reason: str, quarantine: bool) -> None:
