@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -11,7 +12,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toleap.errors import StoreFault, UsageError
@@ -200,6 +201,33 @@ async def test_a_corrupted_turn_is_a_fault_of_ours(tmp_path):
 def test_any_bytes_are_a_turn_or_a_fault(blob):
     with pytest.raises(StoreFault):
         codec.unpack_turn(blob)
+
+
+@settings(max_examples=400)
+@given(data=st.data())
+def test_flipped_bits_of_a_turn_or_an_opening_are_a_fault(data):
+    pack, unpack, value = data.draw(
+        st.sampled_from(
+            [(codec.pack_turn, codec.unpack_turn, TURN), (codec.pack_messages, codec.unpack_messages, OPENING)]
+        )
+    )
+    blob = bytearray(pack(value))
+    assert unpack(bytes(blob)) == value
+    first = data.draw(st.sampled_from([8 * 9 + 2, *range(8 * len(blob))]))
+    for place in {first, *data.draw(st.lists(st.integers(0, 8 * len(blob) - 1), max_size=3))}:
+        blob[place // 8] ^= 1 << place % 8
+    with pytest.raises(StoreFault):
+        unpack(bytes(blob))
+
+
+def test_every_single_bit_of_an_earlier_record_is_a_fault_or_changes_nothing():
+    frame = codec.pack_turn(TURN)[5:]
+    assert codec.unpack_turn(frame) == TURN
+    for place in range(8 * len(frame)):
+        blob = bytearray(frame)
+        blob[place // 8] ^= 1 << place % 8
+        with contextlib.suppress(StoreFault):
+            assert codec.unpack_turn(bytes(blob)) == TURN
 
 
 _CHILD = """

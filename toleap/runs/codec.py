@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +15,17 @@ from toleap.types import CallForm, Ending, ErrorClass, Message, SubCall, ToolCal
 
 _local = threading.local()
 _LARGEST = 256 * 2**20
+_SEALED = b"\x01"
+"""The first byte of a record that is a CRC-32 and a zstd frame. Earlier records are the frame alone."""
 
 
 def pack(value: Any) -> bytes:
-    """A JSON-able value as a zstd frame with a content checksum."""
-    return _compressor().compress(orjson.dumps(value))
+    """A JSON-able value as a zstd frame with a checksum over all of it.
+
+    The frame's own checksum is not enough: a bit of its header says whether there is one.
+    """
+    frame = _compressor().compress(orjson.dumps(value))
+    return _SEALED + zlib.crc32(frame).to_bytes(4, "little") + frame
 
 
 def unpack(blob: bytes) -> Any:
@@ -27,8 +34,11 @@ def unpack(blob: bytes) -> Any:
     Raises:
         StoreFault: the bytes are torn or corrupted.
     """
+    frame = _frame(blob)
     try:
-        return orjson.loads(zstandard.ZstdDecompressor().decompress(blob, max_output_size=_LARGEST))
+        if zstandard.frame_content_size(frame) > _LARGEST:
+            raise StoreFault("a stored record is corrupted: it claims to be larger than any can be")
+        return orjson.loads(zstandard.ZstdDecompressor().decompress(frame, max_output_size=_LARGEST))
     except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
         raise StoreFault(f"a stored record is corrupted: {error}") from error
 
@@ -45,7 +55,7 @@ def unpack_messages(blob: bytes) -> tuple[Message, ...]:
 
 def pack_turn(turn: Turn) -> bytes:
     """A turn as bytes."""
-    return _compressor().compress(orjson.dumps(turn))
+    return pack(turn)
 
 
 def unpack_turn(blob: bytes) -> Turn:
@@ -71,6 +81,15 @@ def unpack_turn(blob: bytes) -> Turn:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreFault(f"a stored turn has another shape: {error}") from error
+
+
+def _frame(blob: bytes) -> bytes:
+    if blob.startswith(zstandard.FRAME_HEADER):
+        return blob
+    checksum, frame = blob[1:5], blob[5:]
+    if blob[:1] != _SEALED or checksum != zlib.crc32(frame).to_bytes(4, "little"):
+        raise StoreFault("a stored record is corrupted: its checksum is another")
+    return frame
 
 
 def _call(raw: dict[str, Any]) -> ToolCall:
