@@ -73,6 +73,9 @@ def list_(what: str, as_json: bool) -> None:
 @click.option("--preset", help="Settings of a published system: agentcpm.")
 @click.option("--config", type=click.Path(path_type=Path), help="A TOML file of settings.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. agent.max_turns=20.")
+@click.option(
+    "--vary", multiple=True, metavar="KEY=VALUE,…", help="One run for each value, compared with the first one."
+)
 @click.option("--run", "run_name", help="Name of the run.  [default: model and fingerprint]")
 @click.option("--reference", is_flag=True, help="Also play the benchmark's scripted reference, as a yardstick row.")
 @click.option(
@@ -94,6 +97,7 @@ def run(**options: Any) -> None:
       toleap run atoll --model scripted:oracle
       toleap run xbench --model smollm2-135m --web corpus:pages.jsonl --limit 3 --k 2
       toleap run atoll --set benchmark.atoll.tasks=300 --set agent.max_turns=8
+      toleap run atoll --vary agent.policy=keep,keep-n,discard
       toleap run --all --preset agentcpm --base-url http://127.0.0.1:8000/v1
     """
     from toleap.commands import running

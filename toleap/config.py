@@ -282,6 +282,22 @@ def parse_set(items: Sequence[str]) -> dict[str, Any]:
     return layer
 
 
+def parse_values(item: str) -> tuple[str, list[Any]]:
+    """``"agent.max_turns=5,10"`` → ``("agent.max_turns", [5, 10])``: TOML values, or strings where one is none.
+
+    Raises:
+        UsageError: it is no key with values.
+    """
+    key, equals, text = item.partition("=")
+    if not equals or not key.strip() or not text.strip():
+        raise UsageError(f"--vary {item!r}: write --vary key=value,value, for example --vary agent.max_turns=5,10")
+    try:
+        found = tomllib.loads(f"values = [{text}]")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return key.strip(), [_value(part.strip()) for part in text.split(",")]
+    return key.strip(), found["values"] if len(found) == 1 else [text]
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """A TOML file of settings as one flat layer.
 

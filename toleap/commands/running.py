@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from toleap.commands.varying import Variant, check_different, variants
 from toleap.config import parse_set
 from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.plan import Plan, Request, make_plan, with_model
 from toleap.runs.spending import parse_price
+from toleap.types import Varied
 
 if TYPE_CHECKING:
     from toleap.runs.run import Announcement, Outcome
@@ -34,11 +37,12 @@ FLAGS = {
 def run(options: Mapping[str, Any]) -> int:
     """Carry out ``toleap run``; returns the exit code."""
     said = Console(stderr=True, highlight=False, soft_wrap=True)
-    request = _request(options)
-    plan = make_plan(request, lambda line: said.print(line, markup=False))
+    made = variants(_request(options), options["vary"])
+    plans = [_plan(variant, said) for variant in made]
+    check_different([(variant.values, plan) for variant, plan in zip(made, plans, strict=True)])
     outcomes: list[Outcome] = []
-    for item in (*_references(plan, request, options), plan):
-        outcomes.append(_play(item, said, options))
+    for group in (*([item] for item in _references(plans[0], made[0].request, options)), plans):
+        outcomes += asyncio.run(_play(group, said, options))
         if outcomes[-1].halted:
             break
     halted = outcomes[-1].halted
@@ -52,18 +56,39 @@ def run(options: Mapping[str, Any]) -> int:
         said.print(f"stopped: {halted}", markup=False, style="bold red")
     for outcome in outcomes:
         export(build_table([outcome.result], missing=options["missing"]), outcome.folder)
-    complete = is_complete(table) and not plan.skipped and not halted
+    complete = is_complete(table) and not any(plan.skipped for plan in plans) and not halted
     return 0 if complete else 1
 
 
-def _play(plan: Plan, said: Console, options: Mapping[str, Any]) -> Outcome:
+def _plan(variant: Variant, said: Console) -> Plan:
+    plan = make_plan(variant.request, lambda line: said.print(line, markup=False))
+    return replace(plan, varied=Varied("", variant.values)) if variant.values else plan
+
+
+async def _play(plans: Sequence[Plan], said: Console, options: Mapping[str, Any]) -> list[Outcome]:
+    """Play one plan after the other, several on one server where they ask for the same; a halt ends it."""
     # The tools' libraries take half a second to import: a mistake in the command is answered before that.
     from toleap.runs.run import execute
+    from toleap.runs.servers import KeptServer
 
     def announce(announcement: Announcement) -> None:
         _announce(announcement, said)
 
-    return asyncio.run(execute(plan, said, announce, retry_quarantined=options["retry_quarantined"]))
+    outcomes: list[Outcome] = []
+    again = options["retry_quarantined"]
+    async with KeptServer() as server:
+        kept = server if len(plans) > 1 else None
+        for plan in plans:
+            named = _after(plan, outcomes[0].result.name) if outcomes else plan
+            outcomes.append(await execute(named, said, announce, retry_quarantined=again, kept=kept))
+            if outcomes[-1].halted:
+                break
+    return outcomes
+
+
+def _after(plan: Plan, first: str) -> Plan:
+    """The plan of a variant that is compared with the run called ``first``."""
+    return replace(plan, varied=replace(plan.varied, first=first)) if plan.varied else plan
 
 
 def _request(options: Mapping[str, Any]) -> Request:

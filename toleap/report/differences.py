@@ -93,18 +93,22 @@ def _is_the_models(key: str) -> bool:
 
 def _notes(entries: Sequence[Entry], marks: Sequence[Marks]) -> Iterable[Note]:
     for key in sorted({key for mark in marks for key in mark.differs}):
-        shown = [(_relevant(x.run.settings, x.row.benchmark).get(key, _NOT_SET), x.run.name) for x in entries]
+        shown = [(_relevant(x.run.settings, x.row.benchmark).get(key, _NOT_SET), _name(x)) for x in entries]
         yield _note("settings", entries, key, shown)
     flags = {flag for mark in marks for flag in mark.flags}
     if "revision differs" in flags:
-        shown = [(entry.row.revision or _NOT_SET, entry.run.name) for entry in entries]
+        shown = [(entry.row.revision or _NOT_SET, _name(entry)) for entry in entries]
         yield _note("revision", entries, "revision of data, prompt and scoring", shown)
     if flags & {"scorer differs", "mixed scorers"}:
-        shown = [(" + ".join(x.row.scorers), x.run.name) for x in entries if x.row.scorers]
+        shown = [(" + ".join(x.row.scorers), _name(x)) for x in entries if x.row.scorers]
         yield _note("scorer", entries, "scorer", shown)
     if flags & {"version differs", "mixed versions"}:
-        shown = [(" + ".join(x.row.versions), x.run.name) for x in entries if x.row.versions]
+        shown = [(" + ".join(x.row.versions), _name(x)) for x in entries if x.row.versions]
         yield _note("version", entries, "played by toleap", shown)
+
+
+def _name(entry: Entry) -> str:
+    return entry.row.variant or entry.run.name
 
 
 def _note(kind: NoteKind, entries: Sequence[Entry], what: str, shown: Sequence[tuple[str, str]]) -> Note:

@@ -26,7 +26,7 @@ from toleap.runs.spending import cap_of
 from toleap.scoring.judge import Judge
 from toleap.scoring.measures import check_measures
 from toleap.scoring.scorers import AbsentJudge, Scorer, scorer_for
-from toleap.types import Task, Usage
+from toleap.types import Task, Usage, Varied
 
 _WEB_CHOICES = (
     "--web corpus:PATH (a JSONL file of url, title, text), or a benchmark that brings its own pages, such as atoll"
@@ -96,6 +96,8 @@ class Plan:
     results: Path
     named: str | None
     judges: Judges
+    varied: Varied | None = None
+    """The run's place in an ablation; its first run has no name there yet."""
 
     @property
     def shows_pictures(self) -> bool:

@@ -138,7 +138,8 @@ def _row(row: Sequence[Any]) -> AttemptRow:
         bad_calls=bad,
         completion_tokens=tokens,
         seconds=seconds,
-        faults=faults,
+        # A quarantined attempt that is played again has its faults forgiven; that it had one stays known.
+        faults=max(faults, fault is not None),
         restarts=restarts,
         versions=() if version is None else (version,),
     )

@@ -8,6 +8,7 @@ import datetime
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,11 @@ from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_nam
 from toleap.runs.progress import Progress, shown
 from toleap.runs.salvage import mend
 from toleap.runs.scheduler import Scheduler
+from toleap.runs.servers import Endpoint, KeptServer, started
 from toleap.runs.spending import Meter, cap_of
 from toleap.runs.store import Authority, Owed, Planned, Store
 from toleap.runs.stored import holds_run, read_run
-from toleap.serving.scripted_process import ScriptedProcess
-from toleap.serving.vllm import VllmServer
-from toleap.types import Key, RunResult, Usage
+from toleap.types import Key, RunResult, Usage, Varied
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,14 @@ class Announcement:
 
 
 async def execute(
-    plan: Plan, console: Console, announce: Callable[[Announcement], None], *, retry_quarantined: bool = False
+    plan: Plan,
+    console: Console,
+    announce: Callable[[Announcement], None],
+    *,
+    retry_quarantined: bool = False,
+    kept: KeptServer | None = None,
 ) -> Outcome:
-    """Run a plan to its end, or until it is interrupted.
+    """Run a plan to its end, or until it is interrupted; on the server that is ``kept``, or on one of its own.
 
     Raises:
         UsageError: the tools cannot work here, or the run was made with other settings. Nothing was written.
@@ -84,7 +89,7 @@ async def execute(
     """
     with catching() as interrupts:
         try:
-            return await _execute(plan, console, announce, interrupts, retry_quarantined=retry_quarantined)
+            return await _execute(plan, console, announce, interrupts, kept, retry_quarantined=retry_quarantined)
         except asyncio.CancelledError:
             if interrupts.settle():
                 raise KeyboardInterrupt from None
@@ -96,6 +101,7 @@ async def _execute(
     console: Console,
     announce: Callable[[Announcement], None],
     interrupts: Interrupts,
+    kept: KeptServer | None,
     *,
     retry_quarantined: bool,
 ) -> Outcome:
@@ -117,7 +123,7 @@ async def _execute(
             announce(_announcement(plan, name, folder, len(owed), meter))
             try:
                 async with _judging(plan, store, prepared, console) as judging:
-                    playing = _Playing(plan, name, prepared, store, dock, judging, console, interrupts, meter)
+                    playing = _Playing(plan, name, prepared, store, dock, judging, console, interrupts, meter, kept)
                     halted = await playing.play(owed) if owed else None
                     if halted == INTERRUPTED:
                         judging.stop()
@@ -168,6 +174,7 @@ class _Playing:
     console: Console
     interrupts: Interrupts
     meter: Meter
+    kept: KeptServer | None
 
     async def play(self, owed: list[Owed]) -> str | None:
         """Play what is owed; returns why it stopped early, or None."""
@@ -209,20 +216,9 @@ class _Playing:
         await self.store.spend(self.meter.take())
         await self.store.fault(key, reason, quarantine=quarantine)
 
-    @contextlib.asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[tuple[str, Callable[[], Awaitable[ServerFault]] | None]]:
-        """The model's base URL, and what waits for the end of a server of ours."""
-        model = self.plan.model
-        server: VllmServer | ScriptedProcess | None = None
-        if model.policy is not None:
-            server = ScriptedProcess(model.policy, trust=self.plan.operation.trust)
-        elif model.source is not None:
-            server = VllmServer(model.source, context=self.plan.config.agent.context, progress=self._log)
-        if server is None:
-            yield str(model.base_url), None
-            return
-        async with server:
-            yield server.base_url, server.wait_closed
+    def _endpoint(self) -> AbstractAsyncContextManager[Endpoint]:
+        lent = self.kept.lent if self.kept else started
+        return lent(self.plan, self._log)
 
     def _log(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)
@@ -326,6 +322,8 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
         except OSError as error:
             raise StoreFault(f"{store.folder / 'run.toml'}: cannot be written: {error.strerror}") from error
         await store.set_meta(facts)
+    if plan.varied is not None:
+        await _write_varied(store, plan.varied)
     for item in plan.benchmarks:
         benchmark = item.benchmark
         by = authority(item.judge) if item.judge else Authority(item.scored_by)
@@ -346,6 +344,14 @@ async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> 
             authority(item.second) if item.second else None,
         )
         await store.plan(planned, plan.k)
+
+
+async def _write_varied(store: Store, varied: Varied) -> None:
+    """Add an ablation to those that the run is part of; the first of an ablation names itself."""
+    ours = {"first": varied.first or store.folder.name, "values": dict(varied.values)}
+    before: list[dict[str, Any]] = store.meta("varied") or []
+    if ours not in before:
+        await store.set_meta({"varied": [*before, ours]})
 
 
 def _announcement(plan: Plan, name: str, folder: Path, owed: int, meter: Meter) -> Announcement:
