@@ -7,6 +7,7 @@ waits for at most two flushes, and thousands of turns a second become durable.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -126,7 +127,10 @@ class _Broken(Exception):
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in WAL mode with ``synchronous=FULL``; transactions are begun explicitly."""
     if read_only:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+        # In a folder that cannot be written SQLite makes no index of the log, and without a log nobody is writing.
+        sealed = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+        options = "mode=ro&immutable=1" if sealed else "mode=ro"
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=30)
     else:
         database = sqlite3.connect(path, timeout=30)
     database.isolation_level = None
