@@ -55,7 +55,7 @@ class ModelChoice:
     def where(self) -> str:
         """How the model is reached, for people."""
         if self.base_url:
-            return f"running at {self.base_url}"
+            return f"running at {self.base_url}, weights {UNVERIFIED}"
         if self.policy:
             return "scripted server, a process of this run"
         return "vLLM, started by this run"
