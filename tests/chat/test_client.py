@@ -102,7 +102,7 @@ async def test_a_refusal_is_ours_at_once(endpoint, status):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("status", [400, 403, 422])
 async def test_a_refusal_of_one_conversation_is_ours_at_once_and_one_of_all_is_fatal(endpoint, status):
     server = await endpoint(lambda body: answering("Hello", status)(body) if "tools" not in body else refusal(status))
     async with Chat(server.url, "m", patience=60) as chat:
@@ -149,11 +149,12 @@ async def test_nobody_there_is_a_fatal_fault(unused_tcp_port):
 
 @pytest.mark.parametrize("status", [500, 502, 504])
 async def test_what_fails_every_conversation_is_fatal(endpoint, status):
-    server = await endpoint(web.Response(status=status))
+    server = await endpoint(web.Response(status=status, text="<html>\r\n<h1>Bad Gateway</h1>\n</html>\n"))
     async with Chat(server.url, "m", patience=0) as chat:
-        with pytest.raises(ServerFault) as caught:
+        with pytest.raises(ServerFault, match="<h1>Bad Gateway</h1>") as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
+    assert len(str(caught.value).splitlines()) == 1
     assert len(server.requests) == 2, "the call and one token for a conversation of its own"
     assert server.requests[1]["max_tokens"] == 1
 
@@ -188,7 +189,7 @@ async def test_a_limited_rate_is_waited_out_as_long_as_it_lets_anybody_through(e
         return {"role": "assistant", "content": "ok"}
 
     server = await endpoint(answer)
-    async with Chat(server.url, "m", patience=3) as chat:
+    async with Chat(server.url, "m", patience=1.2) as chat:
         late = asyncio.create_task(chat.ask(HELLO, {}))
         while not late.done():
             await chat.ask([serialise({"role": "user", "content": "fine"})], {})

@@ -176,3 +176,52 @@ async def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
 def test_a_plan_of_faults_must_be_one(text: str) -> None:
     with pytest.raises(UsageError, match="--faults"):
         Faults.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("plan", "failing"),
+    [
+        ('{"every": 3}', [3, 6, 9]),
+        ('{"first": 2}', [1, 2]),
+        ('{"first": 1, "every": 4, "after": 2}', [3, 6, 10]),
+        ('{"every": 1, "after": 8}', [9, 10]),
+    ],
+)
+def test_which_requests_fail(plan: str, failing: list[int]) -> None:
+    faults = Faults.parse(plan)
+    assert [number for number in range(1, 11) if faults.hit(number)] == failing
+
+
+async def test_only_requests_that_hold_the_text_fail() -> None:
+    faults = Faults.parse('{"every": 2, "match": "poison"}')
+    async with await start_scripted(FixedTurns(TURNS), faults=faults) as server:
+        said = [[{"role": "user", "content": text}] for text in ("poison", "fine", "poison", "fine")]
+        assert [(await ask(server, messages))[0] for messages in said] == [200, 200, 500, 200]
+
+
+async def test_two_living_copies_of_a_request_are_seen_and_so_is_a_client_that_hung_up() -> None:
+    async with await start_scripted(FixedTurns(TURNS), faults=Faults(kind="silent", first=3)) as server:
+        async with asyncio.TaskGroup() as group:
+            copies = [group.create_task(ask(server, QUESTION, id=name)) for name in ("a", "a", "b")]
+            while server.stats.in_flight < 3:
+                await asyncio.sleep(0.01)
+            for copy in copies:
+                copy.cancel()
+        while server.stats.in_flight:
+            await asyncio.sleep(0.01)
+        assert (server.stats.peak_alive, server.stats.hung_up) == (2, 3)
+        assert (await ask(server, QUESTION, id="a"))[0] == 200
+        assert (await stats(server))["peak_alive"] == 2
+
+
+async def test_the_counters_move_only_while_something_is_played() -> None:
+    async with await start_scripted(FixedTurns(TURNS), latency_ms=100, metrics=True) as server:
+        before = server.stats.metrics()
+        asking = asyncio.create_task(ask(server, QUESTION))
+        while server.stats.metrics() == before:
+            await asyncio.sleep(0.01)
+        assert 'num_requests_running{engine="0",model_name="scripted"} 1.0' in server.stats.metrics()
+        await asking
+        after = server.stats.metrics()
+        await asyncio.sleep(0.01)
+        assert server.stats.metrics() == after

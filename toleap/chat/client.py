@@ -36,7 +36,8 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _WORTH_WAITING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_EVERYBODY = frozenset({401, 402, 403, 404, 405, 429, 503})
+_EVERYBODY = frozenset({401, 402, 404, 405, 429, 503})
+"""Not 403: a firewall before the server may dislike what one conversation quotes."""
 
 
 def serialise(message: Message) -> bytes:
@@ -210,8 +211,9 @@ class Chat:
         said = raw[:2_000].decode("utf-8", "replace").strip()
         if status in {400, 413, 422} and _OVERFLOW.search(said):
             raise ContextOverflow(said)
+        in_one_line = " ".join(said.split())
         raise Failed(
-            f"HTTP {status}: {said[:300]}",
+            f"HTTP {status}: {in_one_line[:300]}",
             passing=status in _WORTH_WAITING,
             retry_after=seconds_of(retry_after),
             everybody=status in _EVERYBODY,
