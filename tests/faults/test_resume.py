@@ -133,6 +133,26 @@ def test_only_what_came_after_the_loss_of_everything_has_to_come_out_the_same(pr
     assert set(asked.values()) == {1}
 
 
+@pytest.mark.parametrize("turn", [ANSWER, code("token")])
+def test_a_model_that_has_had_its_last_word_is_not_asked_again(program: Program, turn: dict[str, Any]) -> None:
+    """It answered, or reached a limit, and the program was killed before that was stored as the attempt's end."""
+    need_sandbox()
+    script = program.folder / "turns.json"
+    script.write_text(json.dumps([code("import os\ntoken = os.urandom(8)\ntoken"), turn]))
+    with Server(program.folder / "asked", policy=f"turns:{script}") as server:
+        command = ("run", "atoll", "--base-url", server.url, "--limit", "1", "--k", "1", "--json",
+                   "--set", "agent.max_turns=2", "--set", "agent.forced_answer=false")  # fmt: skip
+        program.here(*command)
+        with closing(sqlite3.connect(database_in(program.folder))) as database, database:
+            before = database.execute("SELECT ending, answer, turns FROM attempts").fetchall()
+            database.execute("UPDATE attempts SET ending = NULL, answer = NULL, turns = 0")
+            database.execute("DELETE FROM verdicts")
+        assert program.here(*command).code == 0
+        assert set(server.stats()["by_id"].values()) == {1}
+    assert query(database_in(program.folder), "SELECT ending, answer, turns FROM attempts") == before
+    assert query(database_in(program.folder), "SELECT restarts FROM attempts") == [(0,)]
+
+
 def test_a_run_made_before_restarts_were_counted_goes_on(program: Program) -> None:
     turns = program.folder / "turns.json"
     turns.write_text(json.dumps([ANSWER]))

@@ -77,7 +77,7 @@ async def run_attempt(
         Fault: an infrastructure failure; the durable turns stay, the attempt is owed.
     """
     while True:
-        if talk.turns and _is_last(player.agent, talk.turns[-1]):
+        if talk.turns and is_last(player.agent, talk.turns[-1]):
             return _finished(key, talk)
         limit = limit_reached(player.agent, talk.turns)
         tried: tuple[SubCall, ...] = ()
@@ -225,7 +225,7 @@ async def _run_call(place: int, call: ToolCall, dock: ToolLayer, context: CallCo
     return await dock.call(call, context)
 
 
-def _is_last(agent: Agent, turn: Turn) -> bool:
+def is_last(agent: Agent, turn: Turn) -> bool:
     """Whether the model has said what it had to say. One that was cut off in a loop is asked for an answer."""
     return turn.limit is not None or not (turn.results or is_loop(agent, turn))
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from toleap.agent.conversation import Conversation
-from toleap.agent.loop import Player, run_attempt
+from toleap.agent.limits import limit_reached
+from toleap.agent.loop import Player, is_last, run_attempt
 from toleap.agent.opening import opening_messages
 from toleap.data.images import is_picture
 from toleap.errors import StoreFault
@@ -104,11 +105,17 @@ class Evaluation:
             return Conversation(opening, agent=self.player.agent)
         if before[0] != tuple(opening):
             return await self._restarted(key, opening, "its opening messages are others now")
-        differs = await replayed(before[1], self.dock, context)
+        # A model that has had its last word needs no tools: it must not be asked once more because of them.
+        differs = None if self._calls_no_more(before[1]) else await replayed(before[1], self.dock, context)
         if differs is None:
             return Conversation(*before, agent=self.player.agent)
         await self.dock.release(context)
         return await self._restarted(key, opening, differs)
+
+    def _calls_no_more(self, turns: Sequence[Turn]) -> bool:
+        return bool(turns) and (
+            is_last(self.player.agent, turns[-1]) or limit_reached(self.player.agent, turns) is not None
+        )
 
     async def _restarted(self, key: Key, opening: Sequence[Message], reason: str) -> Conversation:
         _log.warning("%s begins anew: %s", key, reason)
