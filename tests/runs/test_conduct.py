@@ -198,6 +198,7 @@ async def test_a_run_of_before_is_read_and_goes_on(tmp_path: Path) -> None:
     await ended(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "run.db")) as database:
         database.execute("DROP TABLE conduct")
+        database.execute("DROP TABLE seals")
         database.execute("UPDATE attempts SET version = '0.0.1'")
         database.commit()
     assert [row.conduct for row in rows(tmp_path)] == [None, None]

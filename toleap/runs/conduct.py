@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
@@ -84,12 +84,21 @@ def store_conduct(db: sqlite3.Connection, key: Key, turns: Conduct, version: str
     db.execute(f"INSERT OR REPLACE INTO conduct ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", (*key, version, figures))
 
 
-def stored_conduct(db: sqlite3.Connection, benchmark: str) -> dict[tuple[str, int], tuple[str, Conduct]]:
-    """(task, attempt) → the version that ended it, and its figures. Empty for a run made before there were any."""
+def stored_conduct(
+    db: sqlite3.Connection, benchmark: str, damaged: Collection[tuple[object, ...]] = ()
+) -> dict[tuple[str, int], tuple[str, Conduct]]:
+    """(task, attempt) → the version that ended it, and its figures. Empty for a run made before there were any.
+
+    Records of the ``damaged`` (benchmark, task, attempt) are left out.
+    """
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'conduct'").fetchone():
         return {}
     rows = db.execute("SELECT task, attempt, version, figures FROM conduct WHERE benchmark = ?", (benchmark,))
-    return {(task, attempt): (version, _conduct(orjson.loads(text))) for task, attempt, version, text in rows}
+    return {
+        (task, attempt): (version, _conduct(orjson.loads(text)))
+        for task, attempt, version, text in rows
+        if (benchmark, task, attempt) not in damaged
+    }
 
 
 def _conduct(raw: Mapping[str, Any]) -> Conduct:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from toleap.runs import seals
 from toleap.runs.conduct import stored_conduct
 from toleap.types import AttemptRow, BenchmarkResult, Conduct, Ending, Key, RunResult, Varied, Verdict
 
@@ -25,6 +27,11 @@ LEFT JOIN verdicts w ON w.benchmark = a.benchmark AND w.task = a.task AND w.atte
 WHERE a.benchmark = :benchmark ORDER BY t.ord, a.attempt
 """
 _VERDICT_COLUMNS = 5
+_DAMAGED = "its stored record is damaged; the next run makes it good"
+
+
+class Damaged(Exception):
+    """A record without which nothing else in the database means anything is not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +47,32 @@ class _Report:
 def read(database: sqlite3.Connection, name: str) -> RunResult:
     """Everything planned in the run called ``name``, with the verdicts of each benchmark's current scorer.
 
-    A database without tables is that of a run whose process ended while it began: nothing is planned in it.
+    A database without tables is that of a run whose process ended while it began: nothing is planned in it. An
+    attempt whose record is damaged is owed, whatever the record says.
+
+    Raises:
+        Damaged: a record of the plan is not what was written.
     """
+    with _snapshot(database):
+        return _read(database, name)
+
+
+@contextlib.contextmanager
+def _snapshot(database: sqlite3.Connection) -> Iterator[None]:
+    """All that is read in the block is of one moment, whatever a writer does meanwhile."""
+    database.execute("BEGIN")
+    try:
+        yield
+    finally:
+        database.execute("ROLLBACK")
+
+
+def _read(database: sqlite3.Connection, name: str) -> RunResult:
     if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return RunResult(name, "?", False, "", {}, "", ())
+    damage = seals.damage(database)
+    if damage.others:
+        raise Damaged(damage.others[0])
     meta = {key: orjson.loads(value) for key, value in database.execute("SELECT key, value FROM meta")}
     benchmarks = database.execute(
         "SELECT name, title, tasks_total, revision, scorer, breakdown, judged_by FROM benchmarks ORDER BY ord"
@@ -56,7 +85,7 @@ def read(database: sqlite3.Connection, name: str) -> RunResult:
         fingerprint=str(meta.get("fingerprint", "")),
         settings=meta.get("settings", {}),
         created=str(meta.get("created", "")),
-        benchmarks=tuple(_benchmark(database, reports.get(row[0], _Report()), *row) for row in benchmarks),
+        benchmarks=tuple(_benchmark(database, damage, reports.get(row[0], _Report()), *row) for row in benchmarks),
         varied=tuple(Varied(**item) for item in meta.get("varied", ())),
     )
 
@@ -73,6 +102,7 @@ def _reports(database: sqlite3.Connection) -> dict[str, _Report]:
 
 def _benchmark(
     database: sqlite3.Connection,
+    damage: seals.Damage,
     report: _Report,
     name: str,
     title: str,
@@ -83,13 +113,19 @@ def _benchmark(
     judged_by: str,
 ) -> BenchmarkResult:
     wanted = {"raw": bool(report.measures), "scorer": scorer, "second": report.second, "benchmark": name}
-    conduct = stored_conduct(database, name)
-    found = (_row(row) for row in database.execute(_ROWS.format(restarts=_restarts(database)), wanted))
-    rows = tuple(_with_conduct(row, conduct.get((row.key.task, row.key.attempt))) for row in found)
+    conduct = stored_conduct(database, name, damage.attempts)
+    found = (_row(row, damage) for row in database.execute(_ROWS.format(restarts=_restarts(database)), wanted))
     metadata = {
         task: orjson.loads(text)
-        for task, text in database.execute("SELECT task, metadata FROM tasks WHERE benchmark = ?", (name,))
+        for task, text in database.execute(
+            "SELECT task, metadata FROM tasks WHERE benchmark = ? ORDER BY ord", (name,)
+        )
     }
+    rows = _with_lost(
+        [_with_conduct(row, conduct.get((row.key.task, row.key.attempt))) for row in found],
+        [Key(*key) for key in damage.attempts if key[0] == name],  # type: ignore[arg-type]
+        list(metadata),
+    )
     return BenchmarkResult(
         name=name,
         title=title,
@@ -106,7 +142,13 @@ def _benchmark(
     )
 
 
-def _row(row: Sequence[Any]) -> AttemptRow:
+def _row(row: Sequence[Any], damage: seals.Damage) -> AttemptRow:
+    if tuple(row[:3]) in damage.attempts:
+        return AttemptRow(Key(*row[:3]), fault=_DAMAGED)
+    return _whole_row(row, damage)
+
+
+def _whole_row(row: Sequence[Any], damage: seals.Damage) -> AttemptRow:
     (
         benchmark,
         task,
@@ -129,8 +171,8 @@ def _row(row: Sequence[Any]) -> AttemptRow:
         key=Key(benchmark, task, attempt),
         ending=None if ending is None else Ending(ending),
         forced=bool(forced),
-        verdict=_verdict(judged[:_VERDICT_COLUMNS]),
-        second=_verdict(judged[_VERDICT_COLUMNS:]),
+        verdict=_verdict(row[:3], judged[:_VERDICT_COLUMNS], damage),
+        second=_verdict(row[:3], judged[_VERDICT_COLUMNS:], damage),
         quarantined=bool(quarantined),
         fault=None if ending is not None else fault,
         turns=turns,
@@ -143,6 +185,16 @@ def _row(row: Sequence[Any]) -> AttemptRow:
         restarts=restarts,
         versions=() if version is None else (version,),
     )
+
+
+def _with_lost(rows: list[AttemptRow], damaged: Sequence[Key], tasks: Sequence[str]) -> tuple[AttemptRow, ...]:
+    """The rows with those whose record is gone, in the order of the tasks."""
+    here = {row.key for row in rows}
+    lost = [AttemptRow(key, fault=_DAMAGED) for key in damaged if key not in here and key.task in tasks]
+    if not lost:
+        return tuple(rows)
+    order = {task: place for place, task in enumerate(tasks)}
+    return tuple(sorted((*rows, *lost), key=lambda row: (order[row.key.task], row.key.attempt)))
 
 
 def _with_conduct(row: AttemptRow, found: tuple[str, Conduct] | None) -> AttemptRow:
@@ -159,5 +211,7 @@ def _restarts(database: sqlite3.Connection) -> str:
     return "a.restarts" if "restarts" in columns else "0"
 
 
-def _verdict(columns: Sequence[Any]) -> Verdict | None:
-    return None if columns[0] is None else Verdict(*columns)
+def _verdict(key: Sequence[Any], columns: Sequence[Any], damage: seals.Damage) -> Verdict | None:
+    if columns[0] is None or (*key, columns[2]) in damage.verdicts:
+        return None
+    return Verdict(*columns)

@@ -113,6 +113,8 @@ async def _execute(
             console.print(f"warning: {salvaged}", markup=False)
         _check_same(folder, settings, plan)
         with Store(folder) as store:
+            for key in await store.heal():
+                console.print(f"{key}: its stored record is damaged, so it is owed again", markup=False)
             await _write_plan(store, plan, settings)
             prepared = {item.benchmark.name: _prepared(item) for item in plan.benchmarks}
             owed = _owed(plan, store, prepared, with_quarantined=retry_quarantined)
@@ -300,15 +302,15 @@ def _check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
 
 
 async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> None:
-    if store.meta("settings") is None:
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        facts = {
-            "model": plan.model.label,
-            "scripted": plan.model.policy is not None,
-            "fingerprint": fingerprint(settings),
-            "created": created,
-            "settings": settings,
-        }
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    facts = {
+        "model": plan.model.label,
+        "scripted": plan.model.policy is not None,
+        "fingerprint": fingerprint(settings),
+        "created": created,
+        "settings": settings,
+    }
+    if any(store.meta(key) is None for key in facts):
         document = {
             "toleap": toleap.__version__,
             "created": created,

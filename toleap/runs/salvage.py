@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import codec
+from toleap.runs import codec, seals
 from toleap.runs.conduct import conduct_of, store_conduct
 from toleap.runs.lock import locked
 from toleap.runs.writer import DATABASE, connect, is_damage
@@ -89,10 +89,12 @@ def _whole(path: Path) -> Path:
 
 
 def _problem(path: Path) -> str | None:
-    """What SQLite finds wrong with the database's structure."""
+    """What is wrong with the database's structure, or with a record of its plan."""
     try:
         with contextlib.closing(connect(path, read_only=True)) as database:
             found = str(database.execute("PRAGMA integrity_check(1)").fetchone()[0])
+            lost = seals.damage(database).others if found == "ok" else ()
+            found = f"the record of {lost[0]} is not what was written" if lost else found
     except sqlite3.DatabaseError as error:
         found = str(error) if is_damage(error) else "ok"
     return None if found == "ok" else " ".join(found.split())
@@ -128,8 +130,10 @@ def _rebuilt(damaged: Path, whole: Path) -> None:
             new.execute("BEGIN")
             for (table,) in new.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 _move(old, new, table)
+            seals.drop_damaged(new)
             _refuse_unknown(new, whole.with_suffix(""))
             _settle(new)
+            seals.seal_again(new)
             new.execute("COMMIT")
             new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         making.replace(whole)

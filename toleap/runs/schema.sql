@@ -48,3 +48,8 @@ CREATE TABLE IF NOT EXISTS verdicts (
 CREATE TABLE IF NOT EXISTS spending (
     role TEXT PRIMARY KEY, prompt INTEGER NOT NULL, cached INTEGER NOT NULL, written INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Checksums of rows of the tables above. Rows written before there were seals have none.
+CREATE TABLE IF NOT EXISTS seals (
+    of TEXT NOT NULL, key TEXT NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY (of, key)
+) WITHOUT ROWID;

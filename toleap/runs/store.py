@@ -6,9 +6,11 @@ says so); any number may read it while it runs.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import logging
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,15 +19,15 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 import toleap
-from toleap.chat.dialects.text import content_of
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import codec, results, spending
+from toleap.runs import codec, healing, results, seals, spending
 from toleap.runs.conduct import conduct_of, store_conduct
 from toleap.runs.lock import locked
 from toleap.runs.salvage import SCHEMA, finish
 from toleap.runs.writer import DATABASE, Writer, connect
 from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict
 
+_log = logging.getLogger(__name__)
 _KEY = "benchmark = ? AND task = ? AND attempt = ?"
 
 
@@ -79,7 +81,7 @@ class Store:
         except sqlite3.Error as error:
             self._lock.close()
             raise UsageError(f"{self._path}: not a readable results database: {error}") from error
-        self._writer = Writer(self._path)
+        self._writer = Writer(self._path, seals.seal_writes)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +95,7 @@ class Store:
 
     def meta(self, key: str) -> Any:
         """A stored fact about the run (None where there is none)."""
-        row = self._reader.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self._row("SELECT value FROM meta WHERE key = ?", (key,))
         return orjson.loads(row[0]) if row else None
 
     async def set_meta(self, facts: Mapping[str, Any]) -> None:
@@ -103,16 +105,16 @@ class Store:
 
     def revision(self, benchmark: str) -> str | None:
         """The stored revision of a benchmark's data, prompt and scoring; None where it is not in the run yet."""
-        row = self._reader.execute("SELECT revision FROM benchmarks WHERE name = ?", (benchmark,)).fetchone()
+        row = self._row("SELECT revision FROM benchmarks WHERE name = ?", (benchmark,))
         return str(row[0]) if row else None
 
     def scorer(self, benchmark: str) -> Authority | None:
         """Whose verdicts count now; None where the benchmark is not in the run yet."""
-        row = self._reader.execute(
+        row = self._row(
             "SELECT b.scorer, b.judged_by, r.judge_official FROM benchmarks b "
             "LEFT JOIN reports r ON r.benchmark = b.name WHERE b.name = ?",
             (benchmark,),
-        ).fetchone()
+        )
         return Authority(str(row[0]), str(row[1]), bool(row[2])) if row else None
 
     async def set_scorer(self, benchmark: str, by: Authority) -> None:
@@ -128,8 +130,7 @@ class Store:
 
     def second(self, benchmark: str) -> Authority | None:
         """Who gives second verdicts; None where nobody does."""
-        found = self._reader.execute("SELECT second, second_by FROM reports WHERE benchmark = ?", (benchmark,))
-        row = found.fetchone()
+        row = self._row("SELECT second, second_by FROM reports WHERE benchmark = ?", (benchmark,))
         return Authority(str(row[0]), str(row[1])) if row and row[0] else None
 
     async def set_second(self, benchmark: str, by: Authority) -> None:
@@ -178,7 +179,7 @@ class Store:
     def owed(self, benchmarks: Iterable[str], *, with_quarantined: bool = False) -> list[Owed]:
         """The attempts that have not ended, attempt by attempt: a partial run is already a fair avg@1."""
         wanted = list(benchmarks)
-        rows = self._reader.execute(
+        rows = self._rows(
             "SELECT a.benchmark, a.task, a.attempt, a.faults FROM attempts a "
             "JOIN tasks t USING (benchmark, task) JOIN benchmarks b ON b.name = a.benchmark "
             f"WHERE a.ending IS NULL AND (a.quarantined = 0 OR ?) AND a.benchmark IN ({','.join('?' * len(wanted))}) "
@@ -193,10 +194,10 @@ class Store:
         Raises:
             StoreFault: a record is torn or corrupted.
         """
-        row = self._reader.execute(f"SELECT opening FROM attempts WHERE {_KEY}", key).fetchone()
+        row = self._row(f"SELECT opening FROM attempts WHERE {_KEY}", key)
         if row is None or row[0] is None:
             return None
-        blobs = self._reader.execute(f"SELECT idx, blob FROM turns WHERE {_KEY} ORDER BY idx", key).fetchall()
+        blobs = self._rows(f"SELECT idx, blob FROM turns WHERE {_KEY} ORDER BY idx", key)
         if [idx for idx, _ in blobs] != list(range(len(blobs))):
             raise StoreFault(f"{key}: a turn is missing from the store")
         return codec.unpack_messages(row[0]), tuple(codec.unpack_turn(blob) for _, blob in blobs)
@@ -278,21 +279,43 @@ class Store:
 
     def without_verdict(self, benchmark: str, scorer: str) -> list[tuple[Key, str | None, str]]:
         """Ended attempts on which this scorer has given no verdict, or could not: key, answer, whole last message."""
-        rows = self._reader.execute(
+        rows = self._rows(
             "SELECT a.benchmark, a.task, a.attempt, a.answer FROM attempts a WHERE a.benchmark = ? "
             "AND a.ending IS NOT NULL AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.benchmark = a.benchmark "
             "AND v.task = a.task AND v.attempt = a.attempt AND v.scorer = ? AND v.status <> 'unscored')",
             (benchmark, scorer),
-        ).fetchall()
-        return [(Key(*row[:3]), row[3], self._response(Key(*row[:3]))) for row in rows]
+        )
+        found = []
+        for *key, answer in rows:
+            try:
+                found.append((Key(*key), answer, healing.last_message(self._reader, Key(*key))))
+            except StoreFault as torn:
+                _log.warning("%s is not scored: %s; the next run plays it again", Key(*key), torn)
+        return found
+
+    async def heal(self) -> list[Key]:
+        """Make damaged records owed again; returns the attempts that are to be played again."""
+        with self._reading():
+            return await healing.heal(self._reader, self._writer)
 
     def result(self) -> RunResult:
         """The whole run as a report needs it."""
-        return results.read(self._reader, self.folder.name)
+        with self._reading():
+            return results.read(self._reader, self.folder.name)
 
-    def _response(self, key: Key) -> str:
-        row = self._reader.execute(f"SELECT blob FROM turns WHERE {_KEY} ORDER BY idx DESC LIMIT 1", key).fetchone()
-        return content_of(codec.unpack_turn(row[0]).reply) if row else ""
+    def _rows(self, text: str, parameters: Sequence[object] = ()) -> list[Any]:
+        with self._reading():
+            return self._reader.execute(text, parameters).fetchall()
+
+    def _row(self, text: str, parameters: Sequence[object] = ()) -> Any:
+        return next(iter(self._rows(text, parameters)), None)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, results.Damaged) as error:
+            raise StoreFault(f"{self._path}: cannot be read: {error}") from error
 
 
 def bad_calls(turns: Sequence[Turn]) -> int:

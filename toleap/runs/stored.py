@@ -27,7 +27,7 @@ def holds_run(folder: Path) -> bool:
         with contextlib.closing(connect(path, read_only=True)) as database:
             made = "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'attempts')"
             return bool(database.execute(made).fetchone()[0] == 2)
-    except sqlite3.Error:
+    except (sqlite3.Error, ValueError):
         return True
 
 
@@ -43,6 +43,10 @@ def read_run(folder: Path) -> RunResult:
             return results.read(database, folder.name)
     except sqlite3.Error as error:
         raise _unreadable(path, error) from error
+    except results.Damaged as lost:
+        raise UsageError(f"{path}: the record of {lost} is not what was written{_ADVICE}") from lost
+    except ValueError as error:
+        raise UsageError(f"{path}: damaged: {error}{_ADVICE}") from error
 
 
 def read_verdicts(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:

@@ -33,10 +33,14 @@ class _Write:
 
 
 class Writer:
-    """Applies operations to one SQLite database in order; ``write`` returns when its operation is on the disk."""
+    """Applies operations to one SQLite database in order; ``write`` returns when its operation is on the disk.
 
-    def __init__(self, path: Path) -> None:
+    ``prepare`` is given the connection before anything is written through it.
+    """
+
+    def __init__(self, path: Path, prepare: Operation = lambda _database: None) -> None:
         self._path = path
+        self._prepare = prepare
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._failed: StoreFault | None = None
         self._thread = threading.Thread(target=self._run, name="toleap-store", daemon=True)
@@ -64,6 +68,7 @@ class Writer:
     def _run(self) -> None:
         database = connect(self._path)
         try:
+            self._prepare(database)
             while True:
                 batch, more = self._gather()
                 if batch:
