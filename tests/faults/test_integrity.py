@@ -120,7 +120,7 @@ def _numbers(folder: Path) -> dict[str, Any]:
     return comparable(build_table([read_run(folder)]).to_dict())
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_bits_flipped_anywhere_never_change_a_number_unseen(
     whole: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
