@@ -238,3 +238,35 @@ async def test_extra_fields_go_with_every_request_and_cannot_force_a_call_on_the
     await play(server, sampling=Sampling(max_tokens=50, extra=extra), max_turns=1)
     assert [request["chat_template_kwargs"] for request in server.requests] == [{"enable_thinking": False}] * 2
     assert [request["tool_choice"] for request in server.requests] == ["required", "none"]
+
+
+async def test_only_the_server_says_that_a_context_is_full(endpoint):
+    page = "a long word " * 5_000
+    server = await endpoint(calling("fetch_url"), saying("<answer>1</answer>"))
+    server.usage = {"prompt_tokens": 1_600, "completion_tokens": 10}
+    done = await play(server, Tools(text=page), sampling=Sampling(max_tokens=9_000), context=32_768)
+    assert (done.ending, len(done.turns)) == (Ending.ANSWERED, 2)
+    assert [request["max_tokens"] for request in server.requests] == [9_000, 9_000]
+
+
+async def test_a_long_opening_is_sent_whatever_it_is_thought_to_take(endpoint):
+    server = await endpoint(saying("<answer>1</answer>"))
+    opening = (OPENING[0], {"role": "user", "content": "word " * 1_500})
+    talk = Conversation(opening)
+    assert talk.prompt_tokens() > 2_048 > talk.least_tokens()
+    async with Chat(server.url, "m", patience=0.1) as chat:
+        player = Player(chat, dialect_for("native"), Sampling(), Agent(context=2_048), b"[]", "answer now")
+        done = await run_attempt(KEY, talk, player=player, dock=Tools(), context=CONTEXT, save=unsaved)
+    assert (done.ending, done.answer) == (Ending.ANSWERED, "1")
+
+
+async def test_a_forced_answer_keeps_every_result_that_may_fit(endpoint):
+    server = await endpoint(calling("search"), saying("<answer>1</answer>"))
+    server.usage = {"prompt_tokens": 1_600, "completion_tokens": 10}
+    done = await play(server, Tools(text="a long word " * 3_000), max_turns=1, context=16_384)
+    assert (done.ending, done.answer) == (Ending.TURN_LIMIT, "1")
+    assert server.requests[1]["messages"][-2]["content"].startswith("a long word")
+
+
+async def unsaved(key, turn):
+    pass

@@ -83,16 +83,19 @@ def rescore(made: World, scratch: Path) -> list[Figure]:
 def long_histories(made: World, scratch: Path) -> list[Figure]:
     """Row E: attempts of 201 turns, whose histories grow to 128K tokens."""
     few = replace(made, tasks=min(made.tasks, _LONG_TASKS))
-    played = _play(few, few.long, few.episodes, scratch)
-    turns = few.episodes * (few.long.searches + 1)
     row = f"E  {few.long.searches + 1} turns, {few.episodes} in flight"
-    toleap = (played.toleap.cpu - played.again.cpu) * 1_000 / turns
-    return [
-        Figure(row, "wall s", played.toleap.wall, played.floor.wall),
-        Figure(row, "CPU ms a turn, less start-up", toleap, played.floor.cpu * 1_000 / turns),
-        Figure(row, "peak MB", played.toleap.peak, played.floor.peak),
-        Figure(row, "scripted server: CPU s", _cpu(played.server), _cpu(played.floor_server)),
-    ]
+    return _long(row, few.episodes, few, few.long, scratch)
+
+
+def many_histories(made: World, scratch: Path) -> list[Figure]:
+    """Row F: a thousand histories that grow to 128K tokens in 13 turns, 64 of them in flight."""
+    return _long(f"F  {made.episodes} x 128K, 64 in flight", 64, made, made.wide, scratch)
+
+
+def full_histories(made: World, scratch: Path) -> list[Figure]:
+    """Row G: turns that all have a history of 128K tokens."""
+    few = replace(made, tasks=world.FULL_TASKS)
+    return _long(f"G  full from the start, {few.episodes} in flight", few.episodes, few, few.full, scratch)
 
 
 ROWS: Mapping[str, Callable[[World, Path], list[Figure]]] = {
@@ -101,7 +104,22 @@ ROWS: Mapping[str, Callable[[World, Path], list[Figure]]] = {
     "C": start,
     "D": rescore,
     "E": long_histories,
+    "F": many_histories,
+    "G": full_histories,
 }
+
+
+def _long(row: str, in_flight: int, made: World, script: Script, scratch: Path) -> list[Figure]:
+    played = _play(made, script, in_flight, scratch)
+    turns = made.episodes * (script.searches + 1)
+    toleap = (played.toleap.cpu - played.again.cpu) * 1_000 / turns
+    return [
+        Figure(row, "wall s", played.toleap.wall, played.floor.wall),
+        Figure(row, "CPU ms a turn, less start-up", toleap, played.floor.cpu * 1_000 / turns),
+        Figure(row, "peak MB", played.toleap.peak, played.floor.peak),
+        Figure(row, "start-up and table alone: peak MB", played.again.peak),
+        Figure(row, "scripted server: CPU s", _cpu(played.server), _cpu(played.floor_server)),
+    ]
 
 
 def _short(row: str, in_flight: int, made: World, scratch: Path) -> list[Figure]:
@@ -128,7 +146,7 @@ def _play(made: World, script: Script, in_flight: int, scratch: Path) -> Played:
     with measure.serving(script.turns, scratch) as floor_server:
         floor = measure.run(_floor(floor_server, made, script, in_flight, scratch), scratch)
     with measure.serving(script.turns, scratch) as server:
-        command = _command(server, made, in_flight, results)
+        command = _command(server, made, script, in_flight, results)
         toleap = measure.run(command, made.folder)
         _check_run(toleap, made, script)
         again = measure.run(command, made.folder)
@@ -139,13 +157,13 @@ def _play(made: World, script: Script, in_flight: int, scratch: Path) -> Played:
     return Played(toleap, again, server, floor, floor_server)
 
 
-def _command(server: Server, made: World, in_flight: int, results: Path) -> list[str]:
+def _command(server: Server, made: World, script: Script, in_flight: int, results: Path) -> list[str]:
     options = ["--base-url", server.url, "--k", str(world.K), "--max-in-flight", str(in_flight), "--json"]
     options += ["--results", str(results), "--run", "measured", "--web", f"corpus:{made.corpus}"]
-    options += ["--limit", str(made.tasks)] if made.tasks != world.TASKS else []
-    for setting in ('dock.tools=["search"]', f"dock.results={world.RESULTS}", "agent.max_turns=250"):
+    options += ["--limit", str(made.tasks)]
+    for setting in ('dock.tools=["search"]', f"dock.results={script.hits}", "agent.max_turns=250"):
         options += ["--set", setting]
-    return [str(_toleap()), "run", world.NAME, *options]
+    return [str(_toleap()), "run", script.benchmark, *options]
 
 
 def _floor(server: Server, made: World, script: Script, in_flight: int, scratch: Path) -> list[str]:
@@ -170,7 +188,7 @@ def _stored_run(made: World, scratch: Path) -> Path:
     results = _results(scratch, made.short, 64)
     if not (results / "measured" / "run.db").is_file():
         with measure.serving(made.short.turns, scratch) as server:
-            _check_run(measure.run(_command(server, made, 64, results), made.folder), made, made.short)
+            _check_run(measure.run(_command(server, made, made.short, 64, results), made.folder), made, made.short)
     return results / "measured"
 
 

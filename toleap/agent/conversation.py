@@ -11,7 +11,9 @@ from toleap.types import Message, SubCall, Turn
 
 _TOKENS_PER_BYTE = 0.4
 """Before a server has counted anything: high for English, about right for Chinese in UTF-8."""
-_SAVED_PER_BYTE = 0.2
+_LEAST_PER_BYTE = 0.2
+"""Hardly any text has less."""
+_SAVED_PER_BYTE = _LEAST_PER_BYTE
 """What a byte that is not sent any more saves: low, so that a prompt is rather thought too long than too short."""
 _BYTES_PER_PICTURE = 4_000
 """What a picture counts for before a server has counted it: about 1,600 tokens, whatever its size in base64."""
@@ -67,6 +69,13 @@ class Conversation:
         rate = _TOKENS_PER_BYTE
         if self._counted_bytes:
             rate = max(self._counted_tokens / self._counted_bytes, 0.25)
+        return self._tokens(made, rate)
+
+    def least_tokens(self, made: Sequence[SubCall] = ()) -> int:
+        """What the next prompt has at least: that a context is full is for the server to say, not for an estimate."""
+        return self._tokens(made, _LEAST_PER_BYTE)
+
+    def _tokens(self, made: Sequence[SubCall], rate: float) -> int:
         if self._sends_all:
             return self._counted_tokens + int((self._bytes - self._counted_bytes) * rate)
         return self._shortened_tokens(made, rate)

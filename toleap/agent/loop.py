@@ -137,7 +137,7 @@ async def _reply(
                 player.agent, talk.opening, talk.turns, player.auxiliary, seed=seed, request_id=identity
             )
         try:
-            room = player.agent.context - talk.prompt_tokens(made)
+            room = player.agent.context - talk.least_tokens(made)
             if room < _LEAST_ROOM:
                 raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
             return await _ask(key, index, seed, talk.sent(made), player, room), made
@@ -155,12 +155,12 @@ async def _forced_turn(
     request: Message = {"role": "user", "content": player.forced_prompt}
     index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
     wanted = min(player.sampling.max_tokens, 1_024) + len(player.forced_prompt)
-    room = player.agent.context - talk.prompt_tokens()
+    rooms = [player.agent.context - tokens for tokens in (talk.least_tokens(), talk.prompt_tokens())]
     reply = Reply({"role": "assistant", "content": ""}, "no room", Usage(), 0.0)
-    for saving in (max(wanted - room, 0), player.agent.context):
+    for saving in dict.fromkeys([*(max(wanted - room, 0) for room in rooms), player.agent.context]):
         fragments = [*talk.without_results(saving), serialise(request)]
         try:
-            reply = await _ask(key, index, seed, fragments, player, max(room, wanted), forced=True)
+            reply = await _ask(key, index, seed, fragments, player, max(*rooms, wanted), forced=True)
             break
         except ContextOverflow:
             continue
