@@ -194,6 +194,19 @@ async def test_they_are_stored_with_the_attempt(tmp_path: Path) -> None:
     assert (owed.conduct, owed.faults, owed.versions) == (None, 0, ())
 
 
+async def test_what_happened_to_an_attempt_stays_known(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        await store.plan(PLANNED, 2)
+        await store.begin(KEY, ())
+        await store.begin(KEY, (), restart=True)
+        await store.fault(KEY, "down", quarantine=True)
+        await store.forgive([KEY])
+        await store.end(Trajectory(KEY, (), (), Ending.ANSWERED, "x", "x"), None)
+    played, owed = rows(tmp_path)
+    assert (played.faults, played.restarts) == (1, 1), "a forgiven fault was one"
+    assert (owed.faults, owed.restarts) == (0, 0)
+
+
 async def test_a_run_of_before_is_read_and_goes_on(tmp_path: Path) -> None:
     await ended(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "run.db")) as database:
