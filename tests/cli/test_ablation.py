@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import NO_CODE, Done, Program, Server, query, tree
+from tests.cli.program import NO_CODE, Done, Program, Server, killed, query, stopped_at_exit, tree, wait_until
 
 SUMMARY = "Actions: searched.\nResults: the answer is Ostby.\nStatus: ready to answer."
 TASKS = [{"task_id": f"t{n}", "Question": f"Where is {n}?", "Final answer": "Ostby"} for n in range(3)]
@@ -37,6 +37,8 @@ class Searcher:
 
 POLICIES = {"searcher": Searcher}
 '''
+WORD = {"id": "1", "type": "function", "function": {"name": "search", "arguments": '{"query": ["WORD"]}'}}
+SEARCH = {"role": "assistant", "content": "", "tool_calls": [WORD]}
 BASE = ("run", "mine", "--k", "2", "--trust", *NO_CODE, "--set", "agent.max_turns=6")
 COMMAND = (*BASE, "--model", "scripted:mine/searcher")
 
@@ -139,6 +141,25 @@ def test_a_run_can_be_part_of_two_ablations(mine: Program) -> None:
     run = mine.folder / "results" / first.json["rows"][0]["run"] / "run.db"
     ((stored,),) = query(run, "SELECT value FROM meta WHERE key = 'varied'")
     assert len(json.loads(stored)) == 2
+
+
+def test_a_killed_ablation_continues_where_it_stopped(mine: Program, tmp_path: Path) -> None:
+    turns = [json.loads(json.dumps(SEARCH).replace("WORD", f"word{n}")) for n in range(4)]
+    turns.append({"role": "assistant", "content": "<answer>Ostby</answer>"})
+    (tmp_path / "turns.json").write_text(json.dumps(turns))
+    with Server(tmp_path / "model", f"turns:{tmp_path / 'turns.json'}", ("--latency-ms", "100")) as server:
+        command = (*BASE, "--base-url", server.url, "--vary", "agent.policy=keep,discard", "--json")
+        first = mine.start(*command)
+        with stopped_at_exit(first):
+            wait_until(lambda: server.asked(32), "the second variant is being played: the first takes 30 requests")
+            killed(first)
+        done = mine.here(*command)
+        asked = server.stats()["requests"]
+    assert done.code == 0, done.said
+    assert shown(done.json) == {"policy=keep": 1, "policy=discard": 1}
+    owed = [line.rpartition(", ")[2] for line in done.err.splitlines() if "to run now" in line]
+    assert owed[0] == "0 to run now"
+    assert 60 <= asked <= 66, "only the turns in flight were asked again"
 
 
 def test_what_is_missing_in_one_variant_is_in_the_exit_code(mine: Program) -> None:
