@@ -19,8 +19,20 @@ from tests.cli.program import (
     stopped_at_exit,
     wait_until,
 )
+from tests.faults.small import ANSWER, COMMAND, calling, make_benchmark, playing
 from toleap.runs.spending import of_turns
 
+DOWN = """
+from toleap.dock import new_server
+from toleap.errors import ToolFault
+
+server = new_server("down")
+
+@server.tool()
+async def down() -> str:
+    \"\"\"Is never there.\"\"\"
+    raise ToolFault("the engine is down")
+"""
 EXTENT = ("--limit", "4", "--k", "4", "--max-in-flight", "2", "--json", *NO_CODE)
 PRICED = ("--price", "1,10")
 
@@ -87,6 +99,26 @@ def test_what_a_killed_run_has_spent_is_known(program: Program) -> None:
             killed(process)
     blobs = [row[0] for row in query(database_in(program.folder), "SELECT blob FROM turns")]
     assert written(program) >= of_turns(blobs)["model"].completion > 0
+
+
+def test_replies_that_were_lost_to_faults_of_ours_count_too(program: Program) -> None:
+    folder = program.folder / "tools" / "down"
+    folder.mkdir(parents=True)
+    (folder / "server.py").write_text(DOWN)
+    make_benchmark(program.folder, ["Ostby"])
+    tool = ("--set", 'dock.tools=["down"]', "--trust", "--max-in-flight", "1")
+    with playing(program, [calling("down"), ANSWER]) as server:
+        command = (*COMMAND, "--k", "2", "--base-url", server.url, *tool)
+        lost = program.here(*command)
+        assert server.stats()["requests"] == 6
+        spent = written(program)
+        capped = program.here(*command, "--token-cap", str(spent // 2), "--results", "capped")
+        assert server.stats()["requests"] == 9
+    assert lost.code == 1 and row_of(lost.json, "mine")["counts"]["quarantined"] == 2, lost.said
+    assert query(database_in(program.folder), "SELECT count(*) FROM turns") == [(0,)]
+    assert spent > 0 and spent % 6 == 0
+    assert capped.code == 1 and "is reached" in capped.json["halted"], capped.said
+    assert row_of(capped.json, "mine")["counts"]["quarantined"] == 0
 
 
 def test_a_cap_that_everything_fits_in_changes_nothing(program: Program) -> None:
