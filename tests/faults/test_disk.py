@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -108,6 +109,52 @@ def test_a_full_disk_halts_the_run_and_with_room_the_same_command_completes_it(
         assert (done.code, comparable(done.json)) == (0, comparable(whole.json)), done.said
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_disk_that_is_full_from_the_start_is_said_in_one_line(
+    program: Program, forked: Forks, server: Server, tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    folder = _fresh(program, "full")
+    try:
+        for taken in (64, 60, 56, 48, 32, 16):
+            (place / "filler").write_bytes(b"")
+            with contextlib.suppress(OSError):
+                (place / "filler").write_bytes(bytes(taken * 1024))
+            full = forked.run(folder, [*command(server), "--results", str(place)])
+            assert full.code in {1, 2} and "Traceback" not in full.err, full.said
+            assert "full" in full.err or "No space left" in full.err or "I/O error" in full.err, full.said
+        (place / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
+        done = forked.run(folder, [*command(server), "--results", str(place)])
+        assert (done.code, row_of(done.json)["average"]) == (0, 1.0), done.said
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_exports_that_cannot_be_written_are_said_after_the_table_and_come_with_the_next_start(
+    program: Program, forked: Forks, server: Server
+) -> None:
+    folder = _fresh(program, "exports")
+    whole = forked.run(folder, command(server))
+    (run,) = (folder / "results").iterdir()
+    asked = server.stats()["requests"]
+    for name in ("table.md", "table.json"):
+        (run / name).unlink()
+        (run / name).mkdir()
+        failed = forked.run(folder, command(server))
+        assert (failed.code, comparable(failed.json)) == (1, comparable(whole.json)), failed.said
+        assert f"{name}: cannot be written" in failed.err and "Traceback" not in failed.err
+        (run / name).rmdir()
+        assert forked.run(folder, command(server)).code == 0
+        assert (run / name).stat().st_size > 0
+    assert server.stats()["requests"] == asked
+    assert not list(run.glob(".table*")), "nothing half written is left"
 
 
 def test_a_wall_clock_that_jumps_changes_nothing(program: Program, forked: Forks, server: Server) -> None:
