@@ -24,7 +24,7 @@ from toleap.runs import codec, healing, results, seals, spending
 from toleap.runs.conduct import conduct_of, store_conduct
 from toleap.runs.lock import locked
 from toleap.runs.salvage import SCHEMA, finish
-from toleap.runs.writer import DATABASE, Writer, connect
+from toleap.runs.writer import DATABASE, Writer, connect, is_damage
 from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,9 @@ class Store:
             _add_restarts(self._reader)
         except sqlite3.Error as error:
             self._lock.close()
-            raise UsageError(f"{self._path}: not a readable results database: {error}") from error
+            if is_damage(error):
+                raise UsageError(f"{self._path}: not a readable results database: {error}") from error
+            raise StoreFault(f"{self._path}: cannot be opened: {error}") from error
         self._writer = Writer(self._path, seals.seal_writes)
 
     def __enter__(self) -> Self:
