@@ -20,7 +20,8 @@ from toleap.runs.spending import parse_price
 from toleap.types import Varied
 
 if TYPE_CHECKING:
-    from toleap.runs.run import Announcement, Outcome
+    from toleap.runs.announcing import Announcement
+    from toleap.runs.run import Outcome
 
 FLAGS = {
     "judge_model": "judge.model",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -13,34 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 from rich.console import Console
 
-import toleap
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.agent.prompts import prompt
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
-from toleap.config import differing, fingerprint
-from toleap.data.cache import writing
+from toleap.config import fingerprint
 from toleap.dock.dock import TOOL_NAMES, Dock
-from toleap.errors import ServerFault, StoreFault, UsageError
+from toleap.errors import ServerFault, StoreFault
+from toleap.runs.announcing import Announcement, announcement
 from toleap.runs.auxiliary import connected, page_reader
+from toleap.runs.beginning import check_same, prepared_for, write_plan
 from toleap.runs.descriptors import room_for
 from toleap.runs.evaluation import Evaluation, Prepared, judge_second, score_missing
 from toleap.runs.interrupts import INTERRUPTED, Interrupts, catching
-from toleap.runs.judges import authority
 from toleap.runs.judging import Judging
-from toleap.runs.plan import Plan, PlannedBenchmark, identity, revision, run_name
+from toleap.runs.plan import Plan, identity, run_name
 from toleap.runs.progress import Progress, shown
 from toleap.runs.salvage import mend
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.servers import Endpoint, KeptServer, started
 from toleap.runs.spending import Meter, cap_of
-from toleap.runs.store import Authority, Owed, Planned, Store
-from toleap.runs.stored import holds_run, read_run
-from toleap.types import Key, RunResult, Usage, Varied
+from toleap.runs.store import Owed, Store
+from toleap.types import Key, RunResult, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +46,6 @@ class Outcome:
     result: RunResult
     folder: Path
     halted: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """A run that is about to start, for people and ``--json``."""
-
-    run: str
-    folder: str
-    model: str
-    server: str
-    benchmarks: dict[str, str]
-    k: int
-    attempts: int
-    owed: int
-    tools: tuple[str, ...]
-    web: dict[str, str]
-    most_tokens: int
-    cap: str
-    """What is spent of the run's cap, and how far attempts in flight can go beyond it; empty where there is none."""
-    skipped: dict[str, str]
 
 
 async def execute(
@@ -111,18 +87,18 @@ async def _execute(
         folder = plan.results / name
         if salvaged := mend(folder):
             console.print(f"warning: {salvaged}", markup=False)
-        _check_same(folder, settings, plan)
+        check_same(folder, settings, plan)
         with Store(folder) as store:
             for key in await store.heal():
                 console.print(f"{key}: its stored record is damaged, so it is owed again", markup=False)
-            await _write_plan(store, plan, settings)
-            prepared = {item.benchmark.name: _prepared(item) for item in plan.benchmarks}
+            await write_plan(store, plan, settings)
+            prepared = {item.benchmark.name: prepared_for(item) for item in plan.benchmarks}
             owed = _owed(plan, store, prepared, with_quarantined=retry_quarantined)
             if retry_quarantined:
                 await store.forgive([item.key for item in owed])
                 owed = _owed(plan, store, prepared, with_quarantined=True)
             meter = Meter({"model": Usage(), "auxiliary": Usage(), **await store.spent()})
-            announce(_announcement(plan, name, folder, len(owed), meter))
+            announce(announcement(plan, name, folder, len(owed), meter))
             try:
                 async with _judging(plan, store, prepared, console) as judging:
                     playing = _Playing(plan, name, prepared, store, dock, judging, console, interrupts, meter, kept)
@@ -279,108 +255,3 @@ def _callable(schemas: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """The names that a call may have: the tools' own and those of other tool sets."""
     own = {schema["function"]["name"] for schema in schemas}
     return frozenset(own | {name for name, ours in TOOL_NAMES.items() if ours in own})
-
-
-def _prepared(item: PlannedBenchmark) -> Prepared:
-    tasks = {task.id: task for task in item.tasks}
-    return Prepared(tasks, item.benchmark.render_prompt, item.scorer, item.corpus, item.judge, item.second)
-
-
-def _check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
-    """Refuse to continue a run whose stored settings or data are others; says which keys differ."""
-    if not holds_run(folder):
-        return
-    stored = read_run(folder)
-    changed = differing(stored.settings, settings) if stored.settings else []
-    before = {item.name: item.revision for item in stored.benchmarks}
-    for item in plan.benchmarks:
-        name = item.benchmark.name
-        if name in before and before[name] != revision(item):
-            changed.append(f"{name} (data, prompt, scoring or pages): {before[name]} → {revision(item)}")
-    if changed:
-        raise UsageError(f"{folder} was run with other settings; use another --run NAME. {'; '.join(changed)}")
-
-
-async def _write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> None:
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    facts = {
-        "model": plan.model.label,
-        "scripted": plan.model.policy is not None,
-        "fingerprint": fingerprint(settings),
-        "created": created,
-        "settings": settings,
-    }
-    if any(store.meta(key) is None for key in facts):
-        document = {
-            "toleap": toleap.__version__,
-            "created": created,
-            "fingerprint": facts["fingerprint"],
-            "digest": plan.model.digest,
-            **plan.config.model_dump(mode="json", exclude_none=True),
-        }
-        try:
-            with writing(store.folder / "run.toml") as file:
-                file.write_text(tomli_w.dumps(document), encoding="utf-8")
-        except OSError as error:
-            raise StoreFault(f"{store.folder / 'run.toml'}: cannot be written: {error.strerror}") from error
-        await store.set_meta(facts)
-    if plan.varied is not None:
-        await _write_varied(store, plan.varied)
-    for item in plan.benchmarks:
-        benchmark = item.benchmark
-        by = authority(item.judge) if item.judge else Authority(item.scored_by)
-        if item.unjudged:
-            # Verdicts that a judge gave earlier go on counting while none is configured.
-            by = store.scorer(benchmark.name) or by
-        planned = Planned(
-            benchmark.name,
-            benchmark.title,
-            len(benchmark.tasks()),
-            revision(item),
-            by.scorer,
-            benchmark.breakdown,
-            item.tasks,
-            by.label,
-            by.official,
-            benchmark.measures,
-            authority(item.second) if item.second else None,
-        )
-        await store.plan(planned, plan.k)
-
-
-async def _write_varied(store: Store, varied: Varied) -> None:
-    """Add an ablation to those that the run is part of; the first of an ablation names itself."""
-    ours = {"first": varied.first or store.folder.name, "values": dict(varied.values)}
-    before: list[dict[str, Any]] = store.meta("varied") or []
-    if ours not in before:
-        await store.set_meta({"varied": [*before, ours]})
-
-
-def _announcement(plan: Plan, name: str, folder: Path, owed: int, meter: Meter) -> Announcement:
-    return Announcement(
-        run=name,
-        folder=str(folder),
-        model=plan.model.label,
-        server=plan.model.where,
-        benchmarks={
-            item.benchmark.name: f"{len(item.tasks)} of {len(item.benchmark.tasks())} tasks"
-            for item in plan.benchmarks
-        },
-        k=plan.k,
-        attempts=plan.attempts,
-        owed=owed,
-        tools=plan.config.dock.tools,
-        web={item.benchmark.name: f"corpus {item.corpus}" for item in plan.benchmarks},
-        most_tokens=plan.most_tokens,
-        cap=_capped(plan, meter, owed),
-        skipped={item.name: f"{item.reason}: {item.command}" for item in plan.skipped},
-    )
-
-
-def _capped(plan: Plan, meter: Meter, owed: int) -> str:
-    cap = cap_of(plan.operation)
-    if not cap.is_set:
-        return ""
-    at_once = min(plan.operation.max_in_flight, owed)
-    beyond = cap.most_beyond(plan.most_each, at_once)
-    return f"{cap.shown(meter)}; then the attempts in flight ({at_once}) end, with up to {beyond} more"
