@@ -83,6 +83,8 @@ def test_a_damaged_record_is_owed_again_and_the_others_stay(
         "UPDATE verdicts SET status = 'wrong' WHERE attempt = 1": 0,
         "DELETE FROM attempts WHERE attempt = 0": 2,
         "DELETE FROM verdicts": 0,
+        "UPDATE attempts SET answer = CAST(x'ff' AS TEXT) WHERE attempt = 0": 2,
+        "UPDATE verdicts SET reason = CAST(x'ff' AS TEXT) WHERE attempt = 0": 0,
     }
     for number, (change, owed) in enumerate(damages.items()):
         folder = Path(shutil.copytree(whole, tmp_path / str(number)))
@@ -104,8 +106,17 @@ def test_a_damaged_plan_is_shown_by_nobody_and_made_good_by_the_same_command(
     forked: Forks, server: Server, whole: Path, tmp_path: Path
 ) -> None:
     table = comparable(forked.run(whole, command(server)).json)
-    for change in ("UPDATE tasks SET metadata = '{}'", "UPDATE meta SET value = '\"other\"' WHERE key = 'model'"):
-        folder = Path(shutil.copytree(whole, tmp_path / change[:11]))
+    changes = (
+        "UPDATE tasks SET metadata = '{}'",
+        "UPDATE tasks SET metadata = CAST(x'ff' AS TEXT)",
+        "UPDATE meta SET value = '\"other\"' WHERE key = 'model'",
+        "UPDATE attempts SET attempt = 65 WHERE attempt = 1",
+        "UPDATE attempts SET task = task || CAST(x'ff' AS TEXT) WHERE attempt = 1",
+        "UPDATE verdicts SET attempt = 65 WHERE attempt = 1",
+        "UPDATE seals SET key = key || 'x' WHERE of = 'attempts' AND key LIKE '%1'",
+    )
+    for number, change in enumerate(changes):
+        folder = Path(shutil.copytree(whole, tmp_path / str(number)))
         with contextlib.closing(sqlite3.connect(database_in(folder))) as database:
             database.execute(change)
             database.commit()
@@ -113,7 +124,7 @@ def test_a_damaged_plan_is_shown_by_nobody_and_made_good_by_the_same_command(
         assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1), shown.said
         assert "is not what was written" in shown.err
         done = forked.run(folder, command(server))
-        assert (done.code, comparable(done.json)) == (0, table), done.said
+        assert (done.code, comparable(done.json)) == (0, table), f"{change}: {done.said}"
 
 
 def _numbers(folder: Path) -> dict[str, Any]:

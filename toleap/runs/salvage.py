@@ -128,6 +128,7 @@ def _rebuilt(damaged: Path, whole: Path) -> None:
             old.execute("PRAGMA writable_schema=ON")
             old.text_factory = _text
             new.execute("BEGIN")
+            new.execute("DELETE FROM seals")
             for (table,) in new.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 _move(old, new, table)
             seals.drop_damaged(new)
@@ -173,10 +174,12 @@ def _readable(old: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
 
 def _settle(new: sqlite3.Connection) -> None:
     """Attempts of which a part is missing are owed again, from the first turn that is; what builds on it goes."""
-    new.execute(
-        f"INSERT OR IGNORE INTO attempts ({_KEY}) SELECT {_KEY} FROM turns UNION SELECT {_KEY} FROM verdicts "
-        f"UNION SELECT {_KEY} FROM conduct"
-    )
+    if not new.execute("SELECT 1 FROM seals WHERE of = ''").fetchone():
+        # Otherwise a turn without an attempt may be one whose key was damaged.
+        new.execute(
+            f"INSERT OR IGNORE INTO attempts ({_KEY}) SELECT {_KEY} FROM turns UNION SELECT {_KEY} FROM verdicts "
+            f"UNION SELECT {_KEY} FROM conduct"
+        )
     # Where a task stands and its columns come back with the plan.
     new.execute("INSERT OR IGNORE INTO tasks SELECT DISTINCT benchmark, task, 1000000000, '{}' FROM attempts")
     new.execute(

@@ -53,3 +53,6 @@ CREATE TABLE IF NOT EXISTS spending (
 CREATE TABLE IF NOT EXISTS seals (
     of TEXT NOT NULL, key TEXT NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY (of, key)
 ) WITHOUT ROWID;
+
+-- Of nothing: there were seals from the beginning, so that every row has one.
+INSERT OR IGNORE INTO seals SELECT '', '', 0 WHERE NOT EXISTS (SELECT 1 FROM meta) AND NOT EXISTS (SELECT 1 FROM attempts);

@@ -2,14 +2,15 @@
 
 SQLite checks no row. While a run is written, triggers of the writing connection keep a CRC-32 of each row of the
 tables below in the table ``seals``; whoever reads compares. Turns and opening messages carry checksums of their own
-(``codec``). Rows that were written before there were seals have none, and are taken as they are.
+(``codec``). Rows that were written before there were seals have none, and are taken as they are; where seals were
+kept from the beginning, a row without one is another row whose key was damaged.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -34,7 +35,7 @@ class Damage:
     attempts: frozenset[_Row] = frozenset()
     verdicts: frozenset[_Row] = frozenset()
     others: tuple[str, ...] = ()
-    """What is damaged of the plan: rows without which nothing else means anything."""
+    """What is damaged of the plan, and rows that nobody wrote so: nothing else means anything with these."""
 
     def __bool__(self) -> bool:
         return bool(self.attempts or self.verdicts or self.others)
@@ -59,17 +60,20 @@ def damage(database: sqlite3.Connection) -> Damage:
     """What of the database is not as it was written."""
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'seals'").fetchone():
         return Damage()
-    found = {table: frozenset(_broken(database, table)) for table in _KEYS if _columns(database, table)}
+    tables = {table: _compared(database, table) for table in _KEYS if _columns(database, table)}
+    found = {table: compared.broken for table, compared in tables.items()}
     # The figures of an attempt are made when it ends: with them damaged it has to end again.
     attempts = found.pop("attempts", frozenset()) | found.pop("conduct", frozenset())
     verdicts = found.pop("verdicts", frozenset())
-    others = (f"{table} {' '.join(map(str, key))}" for table, keys in found.items() for key in sorted(keys, key=str))
+    plan = [(table, key) for table, keys in found.items() for key in keys]
+    plan += [(table, key) for table, compared in tables.items() for key in compared.strays]
+    others = (f"{table} {' '.join(map(str, key))}" for table, key in sorted(plan, key=str))
     return Damage(attempts, verdicts, tuple(others))
 
 
 def seal_again(database: sqlite3.Connection) -> None:
     """Make the seals of all rows anew, as they are now."""
-    database.execute("DELETE FROM seals")
+    database.execute("DELETE FROM seals WHERE of <> ''")
     for table, key in _KEYS.items():
         columns = _columns(database, table)
         places = [columns.index(column) for column in key]
@@ -80,10 +84,13 @@ def seal_again(database: sqlite3.Connection) -> None:
 
 
 def drop_damaged(database: sqlite3.Connection) -> None:
-    """Delete the rows that are not what was written; an attempt's row stays, and is owed."""
+    """Delete the rows that are not what was written; an attempt's row stays, and is owed, if its key is its own."""
     for table, key in _KEYS.items():
         where = " AND ".join(f"{column} = ?" for column in key)
-        for found in set(_broken(database, table)):
+        compared = _compared(database, table)
+        for stray in compared.strays:
+            database.execute(f"DELETE FROM {table} WHERE {where}", stray)
+        for found in compared.broken:
             if table == "attempts":
                 database.execute(f"UPDATE attempts SET ending = NULL, forced = 0, answer = NULL WHERE {where}", found)
             else:
@@ -95,22 +102,39 @@ def forget(database: sqlite3.Connection, table: str, key: _Row) -> None:
     database.execute("DELETE FROM seals WHERE of = ? AND key = ?", (table, _joined(key)))
 
 
-def _broken(database: sqlite3.Connection, table: str) -> Iterator[_Row]:
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Keys of a table: of rows that are gone or are not what was written, and of rows that were not written so."""
+
+    broken: frozenset[_Row]
+    strays: frozenset[_Row]
+
+
+def _compared(database: sqlite3.Connection, table: str) -> _Compared:
     columns = _columns(database, table)
     seals = dict(database.execute("SELECT key, seal FROM seals WHERE of = ?", (table,)))
+    all_sealed = database.execute("SELECT 1 FROM seals WHERE of = ''").fetchone() is not None
     names = ",".join(columns)
     places = [columns.index(column) for column in _KEYS[table]]
+    seen: set[str] = set()
+    broken: set[_Row] = set()
+    strays: set[_Row] = set()
     for row in database.execute(f"SELECT {names} FROM {table}"):
         key = tuple(row[place] for place in places)
-        seal = seals.pop(_joined(key), None)
-        if seal is not None and seal != _seal(names, *row):
-            yield key
-    for key in seals:
-        *texts, last = str(key).split(_BETWEEN)
-        # Attempts are numbered: the third part of a key that has one.
-        yield tuple(
-            int(text) if place == 2 and text.isdecimal() else text for place, text in enumerate((*texts, last))
-        )
+        name = _joined(key)
+        if name in seen or (all_sealed and name not in seals):
+            strays.add(key)
+        elif name in seals and seals[name] != _seal(names, *row):
+            broken.add(key)
+        seen.add(name)
+    broken.update(_parted(name) for name in seals if name not in seen)
+    return _Compared(frozenset(broken), frozenset(strays))
+
+
+def _parted(name: str) -> _Row:
+    """A key as it was before it was joined. Attempts are numbered: the third part of a key that has one."""
+    texts = str(name).split(_BETWEEN)
+    return tuple(int(text) if place == 2 and text.isdecimal() else text for place, text in enumerate(texts))
 
 
 _BETWEEN = "\x1f"

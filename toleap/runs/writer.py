@@ -139,10 +139,16 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     else:
         database = sqlite3.connect(path, timeout=30)
     database.isolation_level = None
+    # A text of which a bit was flipped is another text, for its seal to tell, and no reason to read nothing at all.
+    database.text_factory = _text
     if not read_only:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
     return database
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def is_damage(error: sqlite3.Error) -> bool:
