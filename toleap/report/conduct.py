@@ -56,11 +56,6 @@ class Calls:
     misfit: int
     """Calls that could be read and not be made: arguments that do not fit, too many at once."""
 
-    @property
-    def mended_rate(self) -> float | None:
-        """Mended calls among those that could be read, None without any."""
-        return self.mended / self.calls if self.calls else None
-
 
 @dataclass(frozen=True, slots=True)
 class Helpers:

@@ -23,12 +23,10 @@ _FEW_RATES = 2
 _PIPE_WIDTH = 100
 _COUNTS = ("planned", "scored", "unscored", "owed")
 _IDENTITY = "planned = scored + unscored + owed"
-_MENDED = "mended %"
 _BEHAVIOUR: dict[str, Callable[[Row], str]] = {
     "turns": lambda row: text.number(row.behaviour.turns),
     "tool calls": lambda row: text.number(row.behaviour.tool_calls),
     "bad calls %": lambda row: text.percent(row.behaviour.bad_call_rate),
-    _MENDED: lambda row: text.percent(row.calls.mended_rate if row.calls else None),
     "tokens": lambda row: text.number(row.behaviour.completion_tokens),
     "quarantined": lambda row: str(row.counts.quarantined),
     "endings": text.endings,
@@ -112,18 +110,11 @@ def _rates(rows: Sequence[Row]) -> Iterable[RenderableType]:
 
 
 def _behaviour(rows: Sequence[Row]) -> RichTable:
-    columns = _behaviour_columns(rows)
-    grid = _grid("model", list(columns)[:-1])
+    grid = _grid("model", list(_BEHAVIOUR)[:-1])
     grid.add_column("endings", overflow="fold")
     for row, label in _labelled(rows):
-        grid.add_row(label, *(Text(cell(row)) for cell in columns.values()))
+        grid.add_row(label, *(Text(cell(row)) for cell in _BEHAVIOUR.values()))
     return grid
-
-
-def _behaviour_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
-    """All columns, that of mended calls only where there are any."""
-    mended = any(row.calls and row.calls.mended for row in rows)
-    return {title: cell for title, cell in _BEHAVIOUR.items() if mended or title != _MENDED}
 
 
 def _sections(rows: Sequence[Row], *, calls: bool) -> list[Section]:
@@ -225,9 +216,10 @@ def _scores_markdown(rows: Sequence[Row]) -> list[str]:
 
 
 def _behaviour_markdown(rows: Sequence[Row]) -> list[str]:
-    columns = _behaviour_columns(rows)
-    lines = [[_label_markdown(row, label), *(cell(row) for cell in columns.values())] for row, label in _names(rows)]
-    return _markdown_table(["model", *columns], lines)
+    lines = [
+        [_label_markdown(row, label), *(cell(row) for cell in _BEHAVIOUR.values())] for row, label in _names(rows)
+    ]
+    return _markdown_table(["model", *_BEHAVIOUR], lines)
 
 
 def _measures_markdown(rows: Sequence[Row]) -> list[str]:
