@@ -23,12 +23,13 @@ from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.agent.outputs import NEVER, Said, scripts
+from tests.agent.outputs import NEVER, Said, scripts, written
 from tests.agent.strict import Refused, check_request
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
+from toleap.chat.dialects.values import MOST_CHARACTERS
 from toleap.config import Agent, Reader, Sampling
 from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.report.tables import build_table
@@ -40,7 +41,7 @@ from toleap.runs.scheduler import Scheduler
 from toleap.runs.spending import Meter
 from toleap.runs.store import Planned, Store
 from toleap.scoring.scorers import scorer_for
-from toleap.types import CallContext, RunResult, Task, ToolCall, ToolResult, Turn
+from toleap.types import CallContext, Ending, RunResult, Task, ToolCall, ToolResult, Turn
 
 DIALECTS = ("native", "hermes", "agentcpm", "mirothinker", "deepseek")
 POLICIES = ("keep", "keep-n", "discard", "summarise")
@@ -239,3 +240,25 @@ def test_any_output_ends_every_attempt_once(
     with tempfile.TemporaryDirectory() as folder:
         played = runner.run(asyncio.wait_for(play(there, corpus, dialect, agent, Path(folder) / "r"), 60))
     check(there, played)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("length", [9_900_000, 10_000_100])
+def test_an_argument_of_ten_megabytes_ends_nothing_but_its_own_attempt(
+    runner: asyncio.Runner, world: tuple[World, str], tmp_path: Path, dialect: str, length: int
+) -> None:
+    there, corpus = world
+    text = json.dumps({"path": "x" * length})
+    function = {"name": "read_file", "arguments": text}
+    said: dict[str, Any] = {"role": "assistant", "content": written(dialect, "read_file", text)}
+    if dialect == "native":
+        said = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": function}]}
+    there.scripts, there.helper = [[Said("said", said)], [ANSWER]], []
+    there.refused, there.made, there.given, there.asked = [], [], {}, 0
+    played = runner.run(asyncio.wait_for(play(there, corpus, dialect, Agent(), tmp_path / "r"), 60))
+    check(there, played)
+    assert [len(turns[0].results) for turns in played.turns.values()] == [1, 0]
+    # What cannot be read goes back as a native call without its arguments, and in the text as it was written.
+    kept = dialect != "native" or length < MOST_CHARACTERS
+    first = Ending.CONTEXT_LIMIT if kept else Ending.ANSWERED
+    assert [row.ending for row in played.result.benchmarks[0].rows] == [first, Ending.ANSWERED]
