@@ -83,6 +83,7 @@ async def test_retry_after_is_heeded_and_patience_ends_it(endpoint):
         "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
         '{"error": {"code": "context_length_exceeded"}}',
         "The decoder prompt (length 5000) is longer than the maximum model length of 4096",
+        "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it",
     ],
 )
 async def test_a_prompt_that_does_not_fit_is_the_models(endpoint, said):

@@ -32,7 +32,7 @@ from toleap.types import Message, Usage
 _log = logging.getLogger(__name__)
 _OVERFLOW = re.compile(
     r"context_length_exceeded|maximum context length|longer than the maximum model length|"
-    r"context window|prompt is too long",
+    r"context window|available context size|prompt is too long",
     re.IGNORECASE,
 )
 _WORTH_WAITING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
