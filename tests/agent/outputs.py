@@ -212,6 +212,15 @@ def unclears(draw: st.DrawFn) -> Said:
     return Said("said", {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls")
 
 
+_NAMED = {"id": "x", "type": "function", "function": {"name": "search", "arguments": '{"query": ["a"]}'}}
+_BROKEN = {**_NAMED, "function": {"name": "search", "arguments": f'{{"query": ["{NEVER}"], "n": NaN}}'}}
+_calls_of_all_kinds = st.lists(
+    st.sampled_from([_NAMED, _BROKEN, {"id": "x", "function": {"name": "", "arguments": "{}"}}, None]),
+    min_size=2,
+    max_size=4,
+)
+mixed = _calls_of_all_kinds.map(lambda calls: Said("said", {"role": "assistant", "tool_calls": calls}))
+"""Calls that go back as calls beside such that cannot, in any order and all with one id."""
 _OVERFLOW = b'{"error": {"message": "This model\'s maximum context length is 10 tokens"}}'
 overflows = st.just(Said("overflow", status=400, raw=_OVERFLOW))
 broken = st.one_of(
@@ -229,5 +238,5 @@ broken = st.one_of(
     ).map(lambda raw: Said("broken", raw=raw)),
 )  # fmt: skip
 scripts = st.lists(
-    st.one_of(replies, replies, replies, cut_offs(), unclears(), overflows, broken), min_size=1, max_size=5
+    st.one_of(replies, replies, replies, mixed, cut_offs(), unclears(), overflows, broken), min_size=1, max_size=5
 )
