@@ -133,7 +133,9 @@ class Chat:
                 waiting = waiting or Waiting(self._patience)
                 pause = waiting.failed(failed.retry_after)
                 if not failed.passing or self._too_long(waiting, failed, pause):
-                    trial = self._body([_TRIAL], {**parameters, "max_tokens": 1}, tools)
+                    # Without its seed: what one conversation draws of it may be what breaks the server.
+                    others = {name: value for name, value in parameters.items() if name != "seed"}
+                    trial = self._body([_TRIAL], {**others, "max_tokens": 1}, tools)
                     fatal = failed.everybody or not await self._works_for_others(trial, waiting.before_last)
                     raise ServerFault(f"{self.url}: {failed.reason}", fatal=fatal) from failed
                 self._tell(waiting, failed)
