@@ -87,16 +87,14 @@ def arguments(draw: st.DrawFn) -> str:
 
 
 arguments_text = st.one_of(arguments(), odd_json, any_text)
-unclear = st.sampled_from(
-    [
-        f'{{"query": ["{NEVER}"], "query": ["other"]}}',
-        f'{{"query": ["{NEVER}"], "n": NaN}}',
-        f'{{"query": ["{NEVER}"], "n": 1e999}}',
-        f'{{"query": ["{NEVER}", "\\ud800"]}}',
-        f'["{NEVER}"]',
-        f'"{NEVER}"',
-        f'{{"query": ["{NEVER}"], "deep": {"[" * 5_000}{"]" * 5_000}}}',
-    ]
+UNCLEAR = (
+    f'{{"query": ["{NEVER}"], "query": ["{NEVER}"]}}',
+    f'{{"query": ["{NEVER}"], "n": NaN}}',
+    f'{{"query": ["{NEVER}"], "n": 1e999}}',
+    f'{{"query": ["{NEVER}", "\\ud800"]}}',
+    f'["{NEVER}"]',
+    f'"{NEVER}"',
+    f'{{"query": ["{NEVER}"], "deep": {"[" * 5_000}{"]" * 5_000}}}',
 )
 """Arguments that have no one meaning."""
 
@@ -198,14 +196,19 @@ def cut_offs(draw: st.DrawFn) -> Said:
         return Said("said", {"role": "assistant", "content": "", "tool_calls": [call]}, "length")
     whole = written(dialect, "search", text + '"]}')
     start = whole.index(NEVER)
-    end = draw(st.integers(start, whole.rindex("</tool_call>") - 1 if dialect == "hermes" else whole.rindex("<")))
+    last = whole.rindex("</tool_call>") - 1 if dialect == "hermes" else whole.rindex("<")
+    end = draw(st.one_of(st.integers(last - 3, last), st.integers(start, last)))
     return Said("said", {"role": "assistant", "content": whole[:end]}, "length")
 
 
 @st.composite
 def unclears(draw: st.DrawFn) -> Said:
     """A call whose arguments cannot be read with one meaning."""
-    dialect, text = draw(st.sampled_from(("native", *_GRAMMARS))), draw(unclear)
+    return calling(draw(st.sampled_from(("native", *_GRAMMARS))), draw(st.sampled_from(UNCLEAR)))
+
+
+def calling(dialect: str, text: str) -> Said:
+    """A search with these arguments, as a dialect's model calls it."""
     if dialect != "native":
         return Said("said", {"role": "assistant", "content": written(dialect, "search", text)})
     call = {"id": "x", "type": "function", "function": {"name": "search", "arguments": text}}

@@ -23,7 +23,7 @@ from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.agent.outputs import NEVER, Said, scripts, written
+from tests.agent.outputs import NEVER, UNCLEAR, Said, calling, scripts, written
 from tests.agent.strict import Refused, check_request
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
@@ -240,6 +240,20 @@ def test_any_output_ends_every_attempt_once(
     with tempfile.TemporaryDirectory() as folder:
         played = runner.run(asyncio.wait_for(play(there, corpus, dialect, agent, Path(folder) / "r"), 60))
     check(there, played)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_arguments_without_one_meaning_are_answered_and_never_used(
+    runner: asyncio.Runner, world: tuple[World, str], tmp_path: Path, dialect: str
+) -> None:
+    there, corpus = world
+    there.scripts, there.helper = [[calling(dialect, text) for text in UNCLEAR]], []
+    there.refused, there.made, there.given, there.asked = [], [], {}, 0
+    agent = Agent(noop_limit=99, repetition_limit=99)
+    played = runner.run(asyncio.wait_for(play(there, corpus, dialect, agent, tmp_path / "r"), 60))
+    check(there, played)
+    assert there.made == []
+    assert [len(turn.results) for turn in played.turns[0]] == [*[1] * len(UNCLEAR), 0]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
