@@ -115,7 +115,7 @@ class Reader(_Section):
     ``skip_below`` are in characters, the others in tokens.
     """
 
-    mode: Literal["none", "extract", "model"] = "none"
+    mode: Literal["none", "extract", "model"] = "extract"
     """``none`` cuts pages at ``dock.page_chars``; ``extract`` gives the passages that fit; ``model`` asks a model."""
     models: tuple[str, ...] = ()
     """Tried in this order; one may stand there twice."""
@@ -135,6 +135,8 @@ _POLICY_SETTINGS: Mapping[str, frozenset[str]] = {
     "summarise": frozenset({"agent.policy", "agent.policy_at"}),
 }
 """The settings that count under each history policy; under ``keep`` none does."""
+_READING_SETTINGS = frozenset({"reader.skip_below", "reader.page_chars", "reader.extract_chars"})
+_AUXILIARY_SETTINGS = frozenset({"reader.models", "reader.context", "reader.max_tokens", "reader.temperature"})
 
 
 class RunConfig(_Section):
@@ -161,8 +163,10 @@ class RunConfig(_Section):
         """``flat`` without what cannot change a score: where the reader is, and settings of what is switched off."""
         idle = {"reader.base_url", "reader.api_key_env"}.union(*_POLICY_SETTINGS.values())
         idle -= _POLICY_SETTINGS.get(self.agent.policy, frozenset())
-        if self.reader.mode == "none" and not self.needs_auxiliary:
-            idle |= {f"reader.{name}" for name in Reader.model_fields}
+        if self.reader.mode == "none":
+            idle |= _READING_SETTINGS
+        if not self.needs_auxiliary:
+            idle |= _AUXILIARY_SETTINGS
         return {key: value for key, value in self.flat().items() if key not in idle}
 
 

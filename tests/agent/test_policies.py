@@ -272,9 +272,10 @@ def test_a_summary_has_three_sections(reply: str, usable: bool) -> None:
 
 
 def test_settings_that_are_switched_off_are_not_in_the_fingerprint() -> None:
-    assert not [
-        key for key in RunConfig().scoring() if "policy" in key or "keep_" in key or key.startswith("reader.")
-    ]
+    plain = RunConfig(reader=Reader(mode="none")).scoring()
+    assert [key for key in plain if "policy" in key or "keep_" in key or key.startswith("reader.")] == ["reader.mode"]
+    extracts = [key for key in RunConfig().scoring() if key.startswith("reader.")]
+    assert extracts == ["reader.extract_chars", "reader.mode", "reader.page_chars", "reader.skip_below"]
     kept = RunConfig(agent=Agent(policy="keep-n")).scoring()
     assert kept["agent.keep_results"] == 5 and "agent.policy_at" not in kept
     summed = RunConfig(

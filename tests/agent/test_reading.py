@@ -217,14 +217,14 @@ def test_the_tools_that_are_read_are_those_that_take_a_purpose() -> None:
         return {"function": {"name": name, "parameters": {"properties": {key: {} for key in properties}}}}
 
     schemas = [schema("fetch_url", "url", "purpose"), schema("search", "query"), schema("bare")]
-    made = page_reader(RunConfig(reader=Reader(mode="extract")), schemas, None)
+    made = page_reader(RunConfig(), schemas, None)
     assert made is not None
     assert [made.reads(name) for name in ("fetch_url", "visit", "search", "bare", "other")] == [
         True,
         True,
         *[False] * 3,
     ]
-    assert page_reader(RunConfig(), schemas, None) is None
+    assert page_reader(RunConfig(reader=Reader(mode="none")), schemas, None) is None
 
 
 @pytest.mark.parametrize(
