@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import os
-import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
+from toleap.chat.waiting import seconds_of
 from toleap.config import JudgeSettings
 from toleap.errors import JudgeError, UsageError
 from toleap.scoring.judge.rubrics import Sampling
@@ -198,22 +197,8 @@ def _pause(state: RetryCallState) -> float:
 def _of_status(status: int, message: str, retry_after: str | None) -> JudgeError:
     text = f"the judge's server answered {status}: {' '.join(message.split())}"[:300]
     if status in _TRANSIENT or status >= 500:
-        return _Transient(text, _seconds(retry_after))
+        return _Transient(text, seconds_of(retry_after))
     return _Refused(text) if status in (400, 422) else JudgeError(text)
-
-
-def _seconds(retry_after: str | None) -> float:
-    """``Retry-After`` in seconds: a number or an HTTP date; anything else is 0."""
-    if not retry_after:
-        return 0.0
-    try:
-        return max(float(retry_after), 0.0)
-    except ValueError:
-        pass
-    try:
-        return max(email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
-    except (ValueError, OverflowError, OSError):
-        return 0.0
 
 
 def _content(raw: bytes) -> str:
