@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from toleap.report.tables import build_table
-    from toleap.runs.stored import read_run
+    from toleap.runs.store.reading import read_run
     from toleap.types import CallContext, Ending, Key, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ _HOMES = {
         "UsageError",
     ),
     "toleap.report.tables": ("build_table",),
-    "toleap.runs.stored": ("read_run",),
+    "toleap.runs.store.reading": ("read_run",),
     "toleap.types": (
         "CallContext",
         "Ending",

@@ -14,7 +14,7 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
 from toleap.errors import ServerFault, ToolFault, UsageError
-from toleap.runs.codec import pack_turn, unpack_turn
+from toleap.runs.store.codec import pack_turn, unpack_turn
 from toleap.types import CallContext, Ending, ErrorClass, Key, ToolCall, ToolResult
 
 KEY = Key("bench", "task", 0)

@@ -19,7 +19,7 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Reader, RunConfig, Sampling
 from toleap.errors import ServerFault
-from toleap.runs.codec import pack_turn, unpack_turn
+from toleap.runs.store.codec import pack_turn, unpack_turn
 from toleap.types import CallContext, Ending, Key, SubCall, ToolResult, Trajectory, Turn, Usage
 
 KEY = Key("bench", "task", 0)

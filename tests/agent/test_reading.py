@@ -26,7 +26,7 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Reader, RunConfig, Sampling
 from toleap.runs.auxiliary import page_reader
-from toleap.runs.codec import pack_turn, unpack_turn
+from toleap.runs.store.codec import pack_turn, unpack_turn
 from toleap.types import CallContext, ErrorClass, Key, ToolCall, ToolResult, Trajectory, Turn
 
 KEY = Key("bench", "task", 0)

@@ -23,7 +23,7 @@ from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.evaluation import Prepared, score_missing
 from toleap.runs.judging import Judging
-from toleap.runs.store import Planned, Store
+from toleap.runs.store.store import Planned, Store
 from toleap.scoring.scorers import RuleScorer, scorer_for
 
 

@@ -16,8 +16,8 @@ from toleap.folders import shipped_root
 from toleap.report.render import to_markdown
 from toleap.report.tables import build_table
 from toleap.report.values import Table
-from toleap.runs.store import Planned, Store
-from toleap.runs.stored import read_run
+from toleap.runs.store.reading import read_run
+from toleap.runs.store.store import Planned, Store
 
 TESTDATA = os.environ.get("TOLEAP_TESTDATA")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.benchmarks.official import PNG, gaia, hle, write
 from tests.cli.program import NO_CODE, Program, copied, database_in, query, test_data
-from toleap.runs.codec import unpack_messages
+from toleap.runs.store.codec import unpack_messages
 
 TURNS = [{"role": "assistant", "content": "<answer>a city</answer>"}]
 PAGE = {"url": "https://pages.test/1", "title": "City", "text": "The city."}

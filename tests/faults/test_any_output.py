@@ -33,13 +33,13 @@ from toleap.chat.dialects.values import MOST_CHARACTERS
 from toleap.config import Agent, Reader, Sampling
 from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.report.tables import build_table
-from toleap.runs.codec import unpack_turn
 from toleap.runs.evaluation import Evaluation, Prepared
 from toleap.runs.judging import Judging
 from toleap.runs.progress import Progress
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.spending import Meter
-from toleap.runs.store import Planned, Store
+from toleap.runs.store.codec import unpack_turn
+from toleap.runs.store.store import Planned, Store
 from toleap.scoring.scorers import scorer_for
 from toleap.types import CallContext, Ending, RunResult, Task, ToolCall, ToolResult, Turn
 

@@ -19,8 +19,8 @@ from tests.faults.forking import Forks, forks
 from tests.faults.test_disk import shim
 from toleap.errors import StoreFault, UsageError
 from toleap.report.tables import build_table
-from toleap.runs.store import Store
-from toleap.runs.stored import read_run
+from toleap.runs.store.reading import read_run
+from toleap.runs.store.store import Store
 
 __all__ = ["shim"]
 PAGE = 4096

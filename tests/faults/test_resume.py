@@ -23,7 +23,7 @@ from tests.cli.program import (
     stopped_at_exit,
     wait_until,
 )
-from toleap.runs.codec import unpack_turn
+from toleap.runs.store.codec import unpack_turn
 from toleap.types import Turn
 
 LOOK = '''

@@ -16,7 +16,7 @@ from tests.cli.program import (
     row_of,
 )
 from toleap.dock import outside
-from toleap.runs.codec import unpack_turn
+from toleap.runs.store.codec import unpack_turn
 from toleap.types import ErrorClass, ToolResult
 
 HEAD = """

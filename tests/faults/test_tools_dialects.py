@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.cli.program import Program, database_in, query, row_of
-from toleap.runs.codec import unpack_turn
+from toleap.runs.store.codec import unpack_turn
 from toleap.types import ErrorClass, Turn
 
 LOOK = '''

@@ -30,7 +30,7 @@ from tests.cli.program import (
     stopped_at_exit,
     wait_until,
 )
-from toleap.runs.codec import unpack_turn
+from toleap.runs.store.codec import unpack_turn
 
 URL = "https://reef.example/kelp"
 SLEEPS = "import subprocess\nprint(subprocess.run(['sleep', '2']).returncode, x + 1)"

@@ -14,9 +14,9 @@ from toleap.agent.auxiliary import Auxiliary, Wanted
 from toleap.chat.client import Chat
 from toleap.config import Operation, Reader, build
 from toleap.errors import UsageError
-from toleap.runs.codec import pack_turn
 from toleap.runs.spending import Cap, Meter, cap_of, of_turns, parse_price
-from toleap.runs.store import Planned, Store
+from toleap.runs.store.codec import pack_turn
+from toleap.runs.store.store import Planned, Store
 from toleap.types import Key, SubCall, Task, Turn, Usage
 
 KEY = Key("b", "t", 0)

@@ -11,7 +11,7 @@ import pytest
 
 from toleap.errors import UsageError
 from toleap.folder_code import import_neighbour
-from toleap.runs.store import Planned, Store
+from toleap.runs.store.store import Planned, Store
 from toleap.serving.policies import load_policy
 from toleap.serving.replay import NotRecorded
 from toleap.types import Key, Message, Task, Turn

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.program import Program, database_in, finished, query, row_of, stopped_at_exit
 from toleap.data import cache
-from toleap.runs.codec import unpack_turn
+from toleap.runs.store.codec import unpack_turn
 from toleap.serving.environments import server_environment
 from toleap.types import Turn
 

@@ -18,7 +18,7 @@ from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.rescoring import Rescored, rescore
-from toleap.runs.stored import read_run, read_verdicts
+from toleap.runs.store.reading import read_run, read_verdicts
 from toleap.scoring.agreement import agreement
 from toleap.types import Key, VerdictStatus
 

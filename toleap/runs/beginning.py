@@ -16,8 +16,8 @@ from toleap.errors import StoreFault, UsageError
 from toleap.runs.evaluation import Prepared
 from toleap.runs.judges import authority
 from toleap.runs.plan import Plan, PlannedBenchmark, revision
-from toleap.runs.store import Authority, Planned, Store
-from toleap.runs.stored import holds_run, read_run
+from toleap.runs.store.reading import holds_run, read_run
+from toleap.runs.store.store import Authority, Planned, Store
 from toleap.types import Varied
 
 

@@ -18,7 +18,7 @@ from toleap.runs.judging import Judge, Judging
 from toleap.runs.progress import Progress
 from toleap.runs.replaying import replayed
 from toleap.runs.spending import Meter
-from toleap.runs.store import Store
+from toleap.runs.store.store import Store
 from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from toleap.benchmark import Benchmark
 from toleap.config import JudgeSettings
 from toleap.errors import UsageError
-from toleap.runs.store import Authority
+from toleap.runs.store.store import Authority
 from toleap.scoring.judge import Endpoint, Judge, make_judge
 from toleap.scoring.judge.official import SOURCES
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from toleap.runs.store import Store
+from toleap.runs.store.store import Store
 from toleap.types import Key, Task, Verdict
 
 

@@ -13,8 +13,8 @@ from toleap.errors import UsageError
 from toleap.runs.evaluation import Prepared, judge_second, score_missing
 from toleap.runs.judges import Judges, authority
 from toleap.runs.judging import Judging
-from toleap.runs.store import Authority, Store
-from toleap.runs.stored import read_run
+from toleap.runs.store.reading import read_run
+from toleap.runs.store.store import Authority, Store
 from toleap.scoring.judge import Judge
 from toleap.scoring.measures import check_measures
 from toleap.scoring.scorers import AbsentJudge, scorer_for

@@ -31,11 +31,11 @@ from toleap.runs.interrupts import INTERRUPTED, Interrupts, catching
 from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, identity, run_name
 from toleap.runs.progress import Progress, shown
-from toleap.runs.salvage import mend
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.servers import Endpoint, KeptServer, started
 from toleap.runs.spending import Meter, cap_of
-from toleap.runs.store import Owed, Store
+from toleap.runs.store.salvage import mend
+from toleap.runs.store.store import Owed, Store
 from toleap.types import Key, RunResult, Usage
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from toleap.errors import Fault, ServerFault, StoreFault, UsageError
 from toleap.runs.progress import Progress
-from toleap.runs.store import Owed
+from toleap.runs.store.store import Owed
 from toleap.types import Key
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from toleap.config import Operation
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import codec
+from toleap.runs.store import codec
 from toleap.types import Usage
 
 Role = Literal["model", "auxiliary"]

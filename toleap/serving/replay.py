@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from toleap.errors import StoreFault, ToleapError, UsageError
-from toleap.runs import codec
-from toleap.runs.writer import DATABASE, connect
+from toleap.runs.store import codec
+from toleap.runs.store.writer import DATABASE, connect
 from toleap.types import Message, Turn
 
 _Place = tuple[bytes, ...]

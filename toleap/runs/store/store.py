@@ -20,11 +20,12 @@ import orjson
 
 import toleap
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import codec, healing, results, seals, spending
-from toleap.runs.conduct import conduct_of, store_conduct
-from toleap.runs.lock import locked
-from toleap.runs.salvage import SCHEMA, finish
-from toleap.runs.writer import DATABASE, Writer, connect, is_damage
+from toleap.runs import spending
+from toleap.runs.store import codec, healing, results, seals
+from toleap.runs.store.conduct import conduct_of, store_conduct
+from toleap.runs.store.lock import locked
+from toleap.runs.store.salvage import SCHEMA, finish
+from toleap.runs.store.writer import DATABASE, Writer, connect, is_damage
 from toleap.types import ErrorClass, Key, Message, RunResult, Task, Trajectory, Turn, Verdict
 
 _log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from toleap.runs import seals
-from toleap.runs.conduct import stored_conduct
+from toleap.runs.store import seals
+from toleap.runs.store.conduct import stored_conduct
 from toleap.types import AttemptRow, BenchmarkResult, Conduct, Ending, Key, RunResult, Varied, Verdict
 
 _ROWS = """

@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from toleap.runs.store import Authority, Planned, Store
-from toleap.runs.stored import read_run
+from toleap.runs.store.reading import read_run
+from toleap.runs.store.store import Authority, Planned, Store
 from toleap.types import AttemptRow, BenchmarkResult, Ending, Key, Task, Trajectory, Verdict
 
 TASKS = tuple(Task("b", f"t{n}", "question", "gold") for n in range(2))

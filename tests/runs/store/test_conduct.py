@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 import toleap
 from toleap.chat.dialects import DialectName, dialect_for
-from toleap.runs.codec import pack, pack_turn, unpack_turn
-from toleap.runs.conduct import conduct_of, identity
-from toleap.runs.store import Planned, Store
-from toleap.runs.stored import read_run
+from toleap.runs.store.codec import pack, pack_turn, unpack_turn
+from toleap.runs.store.conduct import conduct_of, identity
+from toleap.runs.store.reading import read_run
+from toleap.runs.store.store import Planned, Store
 from toleap.types import (
     AttemptRow,
     CallForm,

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import codec, seals
-from toleap.runs.conduct import conduct_of, store_conduct
-from toleap.runs.lock import locked
-from toleap.runs.writer import DATABASE, connect, is_damage
+from toleap.runs.store import codec, seals
+from toleap.runs.store.conduct import conduct_of, store_conduct
+from toleap.runs.store.lock import locked
+from toleap.runs.store.writer import DATABASE, connect, is_damage
 from toleap.types import Key
 
 SCHEMA = Path(__file__).with_name("schema.sql")

@@ -6,8 +6,8 @@ import sqlite3
 
 from toleap.chat.dialects.text import content_of
 from toleap.errors import StoreFault
-from toleap.runs import codec, seals
-from toleap.runs.writer import Writer
+from toleap.runs.store import codec, seals
+from toleap.runs.store.writer import Writer
 from toleap.types import Key
 
 _KEY = "benchmark = ? AND task = ? AND attempt = ?"

@@ -7,8 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from toleap.errors import UsageError
-from toleap.runs import results
-from toleap.runs.writer import DATABASE, connect, is_damage
+from toleap.runs.store import results
+from toleap.runs.store.writer import DATABASE, connect, is_damage
 from toleap.types import Key, RunResult, VerdictStatus
 
 _ADVICE = "; the toleap run command that made it keeps what is whole and plays the rest again"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.test_store import OPENING, PLANNED, TURN, trajectory
+from tests.runs.store.test_store import OPENING, PLANNED, TURN, trajectory
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import salvage
-from toleap.runs.salvage import mend
-from toleap.runs.store import Store
-from toleap.runs.stored import read_run
+from toleap.runs.store import salvage
+from toleap.runs.store.reading import read_run
+from toleap.runs.store.salvage import mend
+from toleap.runs.store.store import Store
 from toleap.types import Key, RunResult, Verdict
 
 PAGE = 4096

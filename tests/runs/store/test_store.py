@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toleap.errors import StoreFault, UsageError
-from toleap.runs import codec
-from toleap.runs.store import Owed, Planned, Store
-from toleap.runs.stored import read_run
+from toleap.runs.store import codec
+from toleap.runs.store.reading import read_run
+from toleap.runs.store.store import Owed, Planned, Store
 from toleap.types import Ending, ErrorClass, Key, Task, ToolCall, ToolResult, Trajectory, Turn, Usage, Verdict
 
 TASKS = tuple(Task("b", f"t{n}", "question", "gold", metadata={"level": str(n % 2)}) for n in range(3))
@@ -233,7 +233,7 @@ def test_every_single_bit_of_an_earlier_record_is_a_fault_or_changes_nothing():
 _CHILD = """
 import asyncio, sys
 from pathlib import Path
-from toleap.runs.store import Planned, Store
+from toleap.runs.store.store import Planned, Store
 from toleap.types import Key, Task, Turn
 async def main():
     with Store(Path(sys.argv[1])) as store:
