@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,12 +241,16 @@ def test_a_results_folder_that_cannot_be_used_is_refused(program: Program) -> No
 
 
 def test_a_run_that_another_process_is_writing_is_refused_and_goes_on(program: Program, tmp_path: Path) -> None:
-    with Server(tmp_path / "asked", options=("--latency-ms", "4000")) as server:  # longer than any start takes
+    with Server(tmp_path / "asked", options=("--latency-ms", "500")) as server:
         command = ("run", "atoll", "--base-url", server.url, "--limit", "1", "--k", "1", "--json", *NO_CODE)
         first = program.start(*command)
         with stopped_at_exit(first):
             wait_until(lambda: server.asked(1), "the first request")
-            line = line_of(program(*command))
+            first.send_signal(signal.SIGSTOP)  # it is still writing, however long the other start takes
+            try:
+                line = line_of(program(*command))
+            finally:
+                first.send_signal(signal.SIGCONT)
             out, err = first.communicate(timeout=60)
     assert "another process is writing this run" in line and "--run NAME" in line
     assert first.returncode == 0, err
