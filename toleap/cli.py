@@ -77,7 +77,11 @@ def list_(what: str, as_json: bool) -> None:
     "--vary", multiple=True, metavar="KEY=VALUE,…", help="One run for each value, compared with the first one."
 )
 @click.option("--run", "run_name", help="Name of the run.  [default: model and fingerprint]")
-@click.option("--reference", is_flag=True, help="Also play the benchmark's scripted reference, as a yardstick row.")
+@click.option(
+    "--reference",
+    is_flag=True,
+    help="Beside a model also play the benchmark's scripted reference, as a yardstick.",
+)
 @click.option(
     "--retry-quarantined", is_flag=True, help="Run attempts again that were set aside after faults of ours."
 )
@@ -89,7 +93,8 @@ def run(**options: Any) -> None:
     """Run k attempts at every task of one or more benchmarks, and print the table.
 
     The same command again continues: inside an attempt, at the turn where it stopped. A larger --k or --limit adds
-    to the run. Exit code 0 when everything is scored, 1 when something is owed or unscored, 2 when it cannot start.
+    to the run. Exit code 0 when everything is scored, 1 when something is owed or unscored or --all had to leave out
+    a benchmark, 2 when it cannot start.
 
     \b
     Examples:
@@ -215,7 +220,8 @@ def prepare(names: tuple[str, ...], everything: bool, again: bool, trust: bool, 
     """Fetch the official data of benchmarks, check it and keep it in the cache. Needs the web.
 
     The official prompt of a benchmark's judge is fetched with it, for judge.prompt=official. Gated data (gaia, hle)
-    needs accepted terms and HF_TOKEN; status says where. Exit code 1 when something could not be fetched.
+    needs accepted terms and HF_TOKEN; status says where. Exit code 1 when one of several could not be fetched, 2 when
+    the only one could not.
 
     \b
     Examples:

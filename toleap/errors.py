@@ -8,6 +8,7 @@
     │   ├── ServerFault       the model server is gone, refuses or never answers
     │   ├── ToolFault         a tool server or the sandbox is still down after healing
     │   └── StoreFault        a turn could not be made durable
+    │       └── TornRecord    what was stored is not what is read: only this attempt is concerned
     ├── ContextOverflow       the model's: the prompt no longer fits its context
     └── JudgeError            the judge's: the attempt is unscored
 
@@ -44,6 +45,10 @@ class ToolFault(Fault):
 
 class StoreFault(Fault):
     """The results database could not be written or read."""
+
+
+class TornRecord(StoreFault):
+    """A stored record of one attempt is torn or not what was written."""
 
 
 class ContextOverflow(ToleapError):

@@ -205,6 +205,35 @@ async def test_a_prompt_that_the_server_counts_larger_gets_less_room_for_its_rep
     assert [body["max_tokens"] for body in server.requests] == [3000, 1500, 750, 375]
 
 
+def whole(message, finish, prompt, completion):
+    choice = {"message": message, "finish_reason": finish}
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    return web.json_response({"choices": [choice], "usage": usage})
+
+
+async def test_thoughts_that_are_not_sent_again_take_no_room(endpoint):
+    # The endpoint counts 12,750 tokens of thoughts that it does not show, so they are in no later prompt.
+    server = await endpoint(
+        lambda _body: whole(calling("search"), "tool_calls", 20_000, 12_750), saying("<answer>there</answer>")
+    )
+    done = await play(server, sampling=Sampling(max_tokens=16_384), context=32_768)
+    assert (done.ending, done.answer) == (Ending.ANSWERED, "there")
+    assert 12_000 < server.requests[1]["max_tokens"] < 12_768
+
+
+async def test_a_reply_that_the_context_cut_off_is_a_context_limit_and_one_that_a_setting_did_is_not(endpoint):
+    half = saying("So the answer must be")
+    for context, ending in ((2_000, Ending.CONTEXT_LIMIT), (100_000, Ending.ANSWERED)):
+        server = await endpoint(
+            lambda _body: whole(calling("search"), "tool_calls", 1_500, 10),
+            lambda _body: whole(half, "length", 1_600, 390),
+            saying("<answer>at last</answer>"),
+        )
+        done = await play(server, sampling=Sampling(max_tokens=1_000), context=context)
+        assert (done.ending, done.forced) == (ending, ending is Ending.CONTEXT_LIMIT)
+        assert done.answer == ("at last" if done.forced else "So the answer must be")
+
+
 @pytest.mark.parametrize("reason", ["abort", "error"])
 async def test_a_reply_that_the_server_gave_up_on_is_ours(endpoint, reason):
     choice = {"message": saying("half a sen"), "finish_reason": reason}

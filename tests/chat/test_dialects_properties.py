@@ -109,6 +109,7 @@ REPLIES = st.fixed_dictionaries(
 @given(reply=REPLIES, keep=st.booleans(), cut=st.booleans(), tools=st.sampled_from([TOOLS, frozenset()]))
 @settings(deadline=None)
 @example(reply={"content": "\ud800", "reasoning": "\udfff"}, keep=True, cut=False, tools=TOOLS)
+@example(reply={"content": "<｜tool▁call▁begin｜>a\nb<｜tool▁sep｜>"}, keep=False, cut=False, tools=TOOLS)
 def test_any_reply_leaves_a_history_that_parses_with_one_answer_for_each_call(name, reply, keep, cut, tools):
     dialect = dialect_for(name)
     reading = dialect.read(reply, keep_thoughts=keep, turn=0, tools=tools, cut=cut)

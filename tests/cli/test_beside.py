@@ -89,7 +89,7 @@ def test_without_a_judge_nothing_changes_and_the_second_verdict_comes_later(both
         scored = both("score", "r", "--json", *asks(server))
     assert scored.code == 0, scored.said
     assert shown(scored, "twice") == (0.0, 1.0, 4)
-    assert "4 attempts scored by scripted (toleap prompt)" in scored.err
+    assert "scripted (toleap prompt) was asked about 4 attempts" in scored.err
     assert shown(run(both, "twice"), "twice") == (0.0, 1.0, 4), "the same command without a judge keeps them"
     assert set(rule) < set(query(database_in(both.folder), "SELECT * FROM verdicts"))
     (pair,) = both.here("score", "r", "--agreement", "--json").json

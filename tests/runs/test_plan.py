@@ -121,6 +121,14 @@ def test_all_takes_what_is_ready_and_says_why_the_others_are_not() -> None:
     assert skipped["bare"].command == "toleap run bare --web corpus:PATH"
 
 
+def test_all_leaves_out_a_benchmark_whose_file_is_broken(workplace: Path) -> None:
+    (workplace / "benchmarks" / "paged" / "paged.jsonl").write_text('{"Question": "and?"}\n')
+    made = make_plan(Request(everything=True, layer={**SCRIPTED, "benchmark.atoll.tasks": 6}), lambda _line: None)
+    (broken,) = [item for item in made.skipped if item.name == "paged"]
+    assert "paged.jsonl" in broken.reason and broken.command == "toleap data status paged"
+    assert "atoll" in [item.benchmark.name for item in made.benchmarks]
+
+
 def test_all_with_pages_takes_what_has_none_of_its_own() -> None:
     layer = {**SCRIPTED, "benchmark.atoll.tasks": 6, "web": "corpus:pages.jsonl"}
     made = make_plan(Request(everything=True, layer=layer), lambda _line: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from toleap.agent import policies
 from toleap.chat.client import serialise
@@ -15,9 +16,19 @@ _LEAST_PER_BYTE = 0.2
 """Hardly any text has less."""
 _SAVED_PER_BYTE = _LEAST_PER_BYTE
 """What a byte that is not sent any more saves: low, so that a prompt is rather thought too long than too short."""
+_MOST_PER_BYTE = 1.0
+"""No text has more."""
 _BYTES_PER_PICTURE = 4_000
 """What a picture counts for before a server has counted it: about 1,600 tokens, whatever its size in base64."""
 _BLANK = "[left out: the context is full]"
+
+
+class _Rates(NamedTuple):
+    """Tokens for a byte of what is new, of the note that stands for turns cut away, and of what is not sent again."""
+
+    new: float
+    note: float
+    saved: float
 
 
 class Conversation:
@@ -39,6 +50,7 @@ class Conversation:
         self._uncounted = sum(map(len, self.fragments)) - self._bytes
         self._counted_bytes = 0
         self._counted_tokens = 0
+        self._least_counted = 0
         for turn in turns:
             self.add(turn)
 
@@ -53,6 +65,8 @@ class Conversation:
         if turn.usage.prompt:
             said = len(self.fragments[-len(turn.messages)]) if turn.messages else 0
             self._counted_tokens = turn.usage.prompt + turn.usage.completion
+            # Thoughts that are not sent again are no part of the next prompt.
+            self._least_counted = turn.usage.prompt + min(turn.usage.completion, int(said * _TOKENS_PER_BYTE))
             self._counted_bytes = before + said
         self.turns.append(turn)
 
@@ -69,16 +83,16 @@ class Conversation:
         rate = _TOKENS_PER_BYTE
         if self._counted_bytes:
             rate = max(self._counted_tokens / self._counted_bytes, 0.25)
-        return self._tokens(made, rate)
+        return self._tokens(made, self._counted_tokens, _Rates(rate, _TOKENS_PER_BYTE, _SAVED_PER_BYTE))
 
     def least_tokens(self, made: Sequence[SubCall] = ()) -> int:
         """What the next prompt has at least: that a context is full is for the server to say, not for an estimate."""
-        return self._tokens(made, _LEAST_PER_BYTE)
+        return self._tokens(made, self._least_counted, _Rates(_LEAST_PER_BYTE, _LEAST_PER_BYTE, _MOST_PER_BYTE))
 
-    def _tokens(self, made: Sequence[SubCall], rate: float) -> int:
+    def _tokens(self, made: Sequence[SubCall], counted: int, rates: _Rates) -> int:
         if self._sends_all:
-            return self._counted_tokens + int((self._bytes - self._counted_bytes) * rate)
-        return self._shortened_tokens(made, rate)
+            return counted + int((self._bytes - self._counted_bytes) * rates.new)
+        return self._shortened_tokens(made, counted, rates)
 
     def without_results(self, tokens: int) -> list[bytes]:
         """The fragments to send, with the newest results blanked until about ``tokens`` tokens are saved."""
@@ -93,14 +107,14 @@ class Conversation:
             fragments[place] = blank
         return fragments
 
-    def _shortened_tokens(self, made: Sequence[SubCall], rate: float) -> int:
+    def _shortened_tokens(self, made: Sequence[SubCall], counted: int, rates: _Rates) -> int:
         """The size of a prompt that may be shorter than the last one."""
         if self.turns and any(map(policies.is_cut, made)):
             # What is left is the opening, which the server counted with the tools in the first turn, and a note.
             note = self._sent_bytes(made) - self._opening_bytes
-            return self.turns[0].usage.prompt + int(note * _TOKENS_PER_BYTE)
+            return self.turns[0].usage.prompt + int(note * rates.note)
         new = self._sent_bytes(made) - self._counted_bytes
-        return max(self._counted_tokens + int(new * (rate if new > 0 else _SAVED_PER_BYTE)), 0)
+        return max(counted + int(new * (rates.new if new > 0 else rates.saved)), 0)
 
     def _sent_bytes(self, made: Sequence[SubCall]) -> int:
         return sum(map(len, self.sent(made))) - self._uncounted

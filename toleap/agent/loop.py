@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from toleap.agent import policies
@@ -96,18 +96,19 @@ async def run_attempt(
 
 
 async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, context: CallContext) -> Turn:
-    started = time.perf_counter()
     index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
-    reply, subcalls = await _reply(key, index, seed, talk, player)
+    reply, made = await _reply(key, index, seed, talk, player)
+    replied = time.perf_counter()
     keep, cut = player.agent.thoughts == "keep", reply.finish_reason == "length"
     reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names, cut=cut)
     results = await _run_calls(reading.calls, dock, context)
+    subcalls = made
     if player.reader is not None:
         question, name = text_of(talk.opening[-1]), request_id(key, index)
         results, read = await read_results(
             player.reader, reading.calls, results, question=question, seed=seed, name=name
         )
-        subcalls += read
+        subcalls = (*made, *read)
     answers = [player.dialect.hand_back(call, result) for call, result in zip(reading.calls, results, strict=True)]
     answers.sort(key=lambda message: message["role"] == "user")  # servers want tool messages right after the calls
     return Turn(
@@ -119,7 +120,8 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
         usage=reply.usage,
         finish_reason=reply.finish_reason,
         seed=seed,
-        seconds=time.perf_counter() - started,
+        # Waiting for a server of ours is no time of the model's.
+        seconds=reply.seconds + sum(call.seconds for call in made) + time.perf_counter() - replied,
         subcalls=subcalls,
     )
 
@@ -140,11 +142,21 @@ async def _reply(
             room = player.agent.context - talk.least_tokens(made)
             if room < _LEAST_ROOM:
                 raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
-            return await _ask(key, index, seed, talk.sent(made), player, room), made
+            reply = await _ask(key, index, seed, talk.sent(made), player, room)
+            if reply.bounded and _is_cut_off(reply, player, index):
+                raise ContextOverflow("the context had no room for the whole reply")
+            return reply, made
         except ContextOverflow:
             if short or not policies.can_cut(player.agent, talk.turns):
                 raise
             short = True
+
+
+def _is_cut_off(reply: Reply, player: Player, index: int) -> bool:
+    """Whether a reply ended at its last token without a call: there was more to come."""
+    if reply.finish_reason != "length":
+        return False
+    return not player.dialect.read(reply.message, keep_thoughts=True, turn=index, tools=player.names, cut=True).calls
 
 
 async def _forced_turn(
@@ -197,7 +209,8 @@ async def _ask(
         parameters["tool_choice"] = "none"
     while True:
         try:
-            return await player.chat.ask(fragments, parameters, tools=player.tools, request_id=request_id(key, turn))
+            reply = await player.chat.ask(fragments, parameters, tools=player.tools, request_id=request_id(key, turn))
+            return replace(reply, bounded=parameters["max_tokens"] < sampling.max_tokens)
         except ContextOverflow:
             # The prompt's size is our estimate: where the server counts more, less room for the reply may still do.
             parameters["max_tokens"] //= 2

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -24,17 +23,13 @@ import orjson
 
 from toleap.chat.deadline import Deadlines
 from toleap.chat.metrics import Work, metrics_url, read_work
+from toleap.chat.overflow import says_too_long
 from toleap.chat.reply import NoReply, Reply, parse_reply
 from toleap.chat.waiting import Failed, Waiting, seconds_of
 from toleap.errors import ContextOverflow, ServerFault
 from toleap.types import Message, Usage
 
 _log = logging.getLogger(__name__)
-_OVERFLOW = re.compile(
-    r"context_length_exceeded|maximum context length|longer than the maximum model length|"
-    r"context window|available context size|prompt is too long",
-    re.IGNORECASE,
-)
 _WORTH_WAITING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _EVERYBODY = frozenset({401, 402, 404, 405, 429, 503})
 """Not 403: a firewall before the server may dislike what one conversation quotes."""
@@ -211,7 +206,7 @@ class Chat:
 
     def _refused(self, status: int, raw: bytes, retry_after: str | None) -> None:
         said = raw[:2_000].decode("utf-8", "replace").strip()
-        if status in {400, 413, 422} and _OVERFLOW.search(said):
+        if status in {400, 413, 422} and says_too_long(raw):
             raise ContextOverflow(said)
         in_one_line = " ".join(said.split())
         raise Failed(

@@ -30,6 +30,8 @@ class Reply:
     finish_reason: str
     usage: Usage
     seconds: float
+    bounded: bool = False
+    """Whether the room left in the context, and not a setting, said how long it could be."""
 
 
 def parse_reply(raw: bytes, seconds: float) -> Reply:

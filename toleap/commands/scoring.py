@@ -33,7 +33,7 @@ def score(options: Mapping[str, Any]) -> int:
     said = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def told(done: Rescored) -> None:
-        said.print(f"{done.benchmark}: {done.asked} attempts scored by {done.by}", markup=False)
+        said.print(f"{done.benchmark}: {done.by} was asked about {done.asked} attempts", markup=False)
 
     asyncio.run(rescore(folder, build_judge([layer]), again=options["again"], trust=options["trust"], told=told))
     table = build_table([read_run(folder)])

@@ -33,7 +33,7 @@ from toleap.types import CallContext, ErrorClass, ToolResult
 _PROTOCOL = "2026-07-28"
 _PAGES = 12
 _LEAST_CAP = 240_000
-"""No result is longer than this many characters, or than so many pages: all that a tool may need of the context."""
+"""No result is longer than this many characters; one that is read for a purpose may have so many pages."""
 _loading = threading.Lock()
 
 
@@ -47,12 +47,16 @@ class InProcess:
         if not isinstance(server, MCPServer):
             raise UsageError(f"{folder.path / 'server.py'} must define 'server', an MCPServer")
         self._server: MCPServer[Any] = server
+        self._read: set[str] = set()
+        """The tools whose results are read for a purpose before the model gets them."""
 
     async def tools(self) -> Sequence[ToolSpec]:
         specs = []
         for tool in await self._server.list_tools():
             mark = (tool.meta or {}).get(META_KEY) or {}
             hints = tool.annotations or ToolAnnotations()
+            if "purpose" in tool.input_schema.get("properties", {}):
+                self._read.add(tool.name)
             specs.append(
                 ToolSpec(
                     name=tool.name,
@@ -95,7 +99,8 @@ class InProcess:
             return _told(error)
         if not isinstance(result, CallToolResult):
             raise ToolFault(f"the tool {name} asks for input, which an agent cannot give")
-        return read_result(result, max(_LEAST_CAP, _PAGES * whole_number(context, "page_chars", 0, least=0)))
+        pages = _PAGES * whole_number(context, "page_chars", 0, least=0) if name in self._read else 0
+        return read_result(result, max(_LEAST_CAP, pages))
 
     async def _hook(self, name: str, *arguments: str) -> None:
         hook = cast(Callable[..., Awaitable[None]] | None, getattr(self._module, name, None))

@@ -14,7 +14,7 @@ REASONS = 5
 """Reasons told apart; the rarer ones are counted together."""
 _REASON_CHARS = 160
 RUN_AGAIN = "run the same command again"
-JUDGE = "the answers are kept; the same command scores them once a judge is configured"
+JUDGE = "the answers are kept; the same command scores them once a judge is configured and answers"
 SECOND = "toleap score {run} --judge-model NAME --judge-url URL"
 RETRY = "remove the cause and add --retry-quarantined to the same command, or count them as wrong: --missing wrong"
 
@@ -37,7 +37,7 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         for reason, count in reasons.items()
     ]
     if part.judged_by:
-        judged = sum(attempt.verdict is not None for attempt in rows)
+        judged = sum(outcome(attempt) is not None for attempt in rows)
         notes.append(Note("judge", part.name, run.name, f"judged by {part.judged_by}", judged))
     notes += _seconds(run, part)
     if late:

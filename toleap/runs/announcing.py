@@ -55,6 +55,8 @@ def _capped(plan: Plan, meter: Meter, owed: int) -> str:
     cap = cap_of(plan.operation)
     if not cap.is_set:
         return ""
+    if cap.reached(meter):
+        return f"{cap.shown(meter)}: nothing more is begun"
     at_once = min(plan.operation.max_in_flight, owed)
     beyond = cap.most_beyond(plan.most_each, at_once)
     return f"{cap.shown(meter)}; then the attempts in flight ({at_once}) end, with up to {beyond} more"

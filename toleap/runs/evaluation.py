@@ -13,7 +13,7 @@ from toleap.agent.limits import limit_reached
 from toleap.agent.loop import Player, is_last, run_attempt
 from toleap.agent.opening import opening_messages
 from toleap.data.images import is_picture
-from toleap.errors import StoreFault
+from toleap.errors import TornRecord
 from toleap.runs.judging import Judge, Judging
 from toleap.runs.progress import Progress
 from toleap.runs.replaying import replayed
@@ -98,7 +98,7 @@ class Evaluation:
         """The conversation where it stopped; from its first turn where that state cannot be had again."""
         try:
             before = self.store.trajectory_so_far(key)
-        except StoreFault as torn:
+        except TornRecord as torn:
             return await self._restarted(key, opening, str(torn))
         if before is None:
             await self.store.begin(key, opening)

@@ -33,6 +33,8 @@ class Judging:
     store: Store
     told: Callable[[Verdict], None] = lambda _verdict: None
     _pending: set[asyncio.Task[None]] = field(default_factory=set)
+    _failed: BaseException | None = None
+    """The first that a judge could not be blamed for: the store's, or a bug of ours."""
 
     @property
     def pending(self) -> int:
@@ -45,7 +47,7 @@ class Judging:
         """Ask for a verdict in the background. A ``second`` one, beside the headline's, is stored and not told."""
         pending = asyncio.create_task(self._judge(judge, key, task, answer, response, second=second))
         self._pending.add(pending)
-        pending.add_done_callback(self._pending.discard)
+        pending.add_done_callback(self._ended)
 
     async def finish(self) -> None:
         """Wait until every verdict asked for is stored.
@@ -54,9 +56,14 @@ class Judging:
             StoreFault: a verdict could not be stored.
         """
         while self._pending:
-            for ended in await asyncio.gather(*self._pending, return_exceptions=True):
-                if isinstance(ended, Exception):
-                    raise ended
+            await asyncio.gather(*self._pending, return_exceptions=True)
+        if self._failed is not None:
+            raise self._failed
+
+    def _ended(self, judged: asyncio.Task[None]) -> None:
+        self._pending.discard(judged)
+        if not judged.cancelled() and self._failed is None:
+            self._failed = judged.exception()
 
     def stop(self) -> None:
         """Give up what is pending: those attempts are judged when asked for again."""

@@ -237,11 +237,22 @@ def _choose(
             skipped.append(Skipped(name, ready.missing, ready.command))
         elif item.spec.web.corpus is None and config.web is None:
             skipped.append(Skipped(name, "it needs pages to search", f"toleap run {name} --web corpus:PATH"))
+        elif broken := _broken(item):
+            skipped.append(Skipped(name, broken, f"toleap data status {name}"))
         else:
             chosen.append(name)
     if not chosen:
         raise UsageError("no benchmark is ready: toleap data status says what each one needs")
     return chosen, tuple(skipped)
+
+
+def _broken(item: Benchmark) -> str | None:
+    """Why the tasks cannot be read after all: one broken file does not keep ``--all`` from the others."""
+    try:
+        item.tasks()
+    except UsageError as mistake:
+        return str(mistake)
+    return None
 
 
 def _load(name: str, config: settings.RunConfig, operation: settings.Operation) -> Benchmark:

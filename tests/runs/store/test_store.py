@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toleap.errors import StoreFault, UsageError
+from toleap.errors import StoreFault, TornRecord, UsageError
 from toleap.runs.store import codec
 from toleap.runs.store.reading import read_run
 from toleap.runs.store.store import Owed, Planned, Store
+from toleap.runs.store.writer import Writer
 from toleap.types import Ending, ErrorClass, Key, Task, ToolCall, ToolResult, Trajectory, Turn, Usage, Verdict
 
 TASKS = tuple(Task("b", f"t{n}", "question", "gold", metadata={"level": str(n % 2)}) for n in range(3))
@@ -146,6 +147,48 @@ async def test_a_write_that_cannot_be_made_fails_alone(tmp_path):
         assert store.trajectory_so_far(Key("b", "t0", 0)) == (OPENING, ())
         assert store.trajectory_so_far(Key("b", "t1", 0)) == (OPENING, ())
         await store.put_turn(Key("b", "t0", 0), TURN)
+
+
+async def test_a_writer_that_cannot_begin_fails_every_write(tmp_path):
+    def refuse(_database):
+        raise sqlite3.OperationalError("too many open files")
+
+    writer = Writer(tmp_path / "run.db", refuse)
+    for _ in range(2):
+        with pytest.raises(StoreFault, match="too many open files"):
+            await asyncio.wait_for(writer.write(lambda _database: None), 20)
+    writer.close()
+
+
+async def test_a_database_that_cannot_be_read_is_no_torn_record(tmp_path, monkeypatch):
+    key = Key("b", "t0", 0)
+    with Store(tmp_path) as store:
+        await store.plan(PLANNED, 1)
+        await store.begin(key, OPENING)
+        await store.put_turn(key, TURN)
+        store._reader.close()
+        with pytest.raises(StoreFault, match="cannot be read") as caught:
+            store.trajectory_so_far(key)
+        assert not isinstance(caught.value, TornRecord)
+
+
+async def test_damaged_figures_are_owed_and_the_run_can_be_shown_at_once(tmp_path):
+    key = Key("b", "t0", 0)
+    with Store(tmp_path) as store:
+        await store.plan(PLANNED, 1)
+        await store.begin(key, OPENING)
+        await store.put_turn(key, TURN)
+        await store.end(trajectory(key), Verdict("correct", "r", "gaia-1"))
+        await store.fault(Key("b", "t1", 0), "down", quarantine=True)
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.db")) as database:
+        database.execute("UPDATE conduct SET figures = replace(figures, '0', '1')")
+        database.execute("UPDATE attempts SET faults = 7 WHERE task = 't1'")
+        database.commit()
+    with Store(tmp_path) as store:
+        assert await store.heal() == [key, Key("b", "t1", 0)]
+        rows = {row.key.task: row for row in store.result().benchmarks[0].rows}
+        assert (rows["t0"].ending, rows["t0"].verdict) == (None, None)
+        assert (rows["t1"].faults, rows["t1"].quarantined) == (0, False)
 
 
 async def test_many_writers_share_commits_in_order(tmp_path):

@@ -27,7 +27,8 @@ def in_thoughts() -> ToolCall:
 
 def cut_off(before: str, name: str = "") -> ToolCall:
     """A call that stops too early."""
-    call = f"The call of {name}" if name else "The tool call"
+    said = " ".join(name.split())[:64]
+    call = f"The call of {said}" if said else "The tool call"
     text = f"{call} was cut off before {before}: write it again, complete and shorter."
     return ToolCall("", "", problem=text, form=CallForm.CUT)
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import zstandard
 
-from toleap.errors import StoreFault
+from toleap.errors import TornRecord
 from toleap.types import CallForm, Ending, ErrorClass, Message, SubCall, ToolCall, ToolResult, Turn, Usage
 
 _local = threading.local()
@@ -32,15 +32,15 @@ def unpack(blob: bytes) -> Any:
     """What ``pack`` was given.
 
     Raises:
-        StoreFault: the bytes are torn or corrupted.
+        TornRecord: the bytes are torn or corrupted.
     """
     frame = _frame(blob)
     try:
         if zstandard.frame_content_size(frame) > _LARGEST:
-            raise StoreFault("a stored record is corrupted: it claims to be larger than any can be")
+            raise TornRecord("a stored record is corrupted: it claims to be larger than any can be")
         return orjson.loads(zstandard.ZstdDecompressor().decompress(frame, max_output_size=_LARGEST))
     except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
-        raise StoreFault(f"a stored record is corrupted: {error}") from error
+        raise TornRecord(f"a stored record is corrupted: {error}") from error
 
 
 def pack_messages(messages: Sequence[Message]) -> bytes:
@@ -62,7 +62,7 @@ def unpack_turn(blob: bytes) -> Turn:
     """A turn from bytes.
 
     Raises:
-        StoreFault: the bytes are torn, corrupted or of another shape.
+        TornRecord: the bytes are torn, corrupted or of another shape.
     """
     raw = unpack(blob)
     try:
@@ -80,7 +80,7 @@ def unpack_turn(blob: bytes) -> Turn:
             }
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreFault(f"a stored turn has another shape: {error}") from error
+        raise TornRecord(f"a stored turn has another shape: {error}") from error
 
 
 def _frame(blob: bytes) -> bytes:
@@ -88,7 +88,7 @@ def _frame(blob: bytes) -> bytes:
         return blob
     checksum, frame = blob[1:5], blob[5:]
     if blob[:1] != _SEALED or checksum != zlib.crc32(frame).to_bytes(4, "little"):
-        raise StoreFault("a stored record is corrupted: its checksum is another")
+        raise TornRecord("a stored record is corrupted: its checksum is another")
     return frame
 
 

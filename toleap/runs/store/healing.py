@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from toleap.chat.dialects.text import content_of
-from toleap.errors import StoreFault
+from toleap.errors import TornRecord
 from toleap.runs.store import codec, seals
 from toleap.runs.store.writer import Writer
 from toleap.types import Key
@@ -30,8 +30,13 @@ async def heal(database: sqlite3.Connection, writer: Writer) -> list[Key]:
         for attempt in attempts:
             seals.forget(db, "attempts", attempt)
             seals.forget(db, "conduct", attempt)
-            db.execute(f"DELETE FROM verdicts WHERE {_KEY}", attempt)
-            db.execute(f"UPDATE attempts SET ending = NULL, forced = 0, answer = NULL WHERE {_KEY}", attempt)
+            for table in ("verdicts", "conduct"):
+                db.execute(f"DELETE FROM {table} WHERE {_KEY}", attempt)
+            db.execute(
+                "UPDATE attempts SET ending = NULL, forced = 0, answer = NULL, faults = 0, fault = NULL, "
+                f"quarantined = 0 WHERE {_KEY}",
+                attempt,
+            )
 
     if attempts or lost.verdicts:
         await writer.write(operation)
@@ -42,7 +47,7 @@ def last_message(database: sqlite3.Connection, key: Key) -> str:
     """The text of an attempt's last turn, empty where it has none.
 
     Raises:
-        StoreFault: the record is torn or corrupted.
+        TornRecord: the record is torn or corrupted.
     """
     row = database.execute(f"SELECT blob FROM turns WHERE {_KEY} ORDER BY idx DESC LIMIT 1", key).fetchone()
     return content_of(codec.unpack_turn(row[0]).reply) if row else ""
@@ -59,6 +64,6 @@ def _unreadable(database: sqlite3.Connection) -> list[Key]:
     for row in rows:
         try:
             last_message(database, Key(*row))
-        except StoreFault:
+        except TornRecord:
             found.append(Key(*row))
     return found

@@ -92,7 +92,11 @@ def drop_damaged(database: sqlite3.Connection) -> None:
             database.execute(f"DELETE FROM {table} WHERE {where}", stray)
         for found in compared.broken:
             if table == "attempts":
-                database.execute(f"UPDATE attempts SET ending = NULL, forced = 0, answer = NULL WHERE {where}", found)
+                database.execute(
+                    "UPDATE attempts SET ending = NULL, forced = 0, answer = NULL, faults = 0, fault = NULL, "
+                    f"quarantined = 0 WHERE {where}",
+                    found,
+                )
             else:
                 database.execute(f"DELETE FROM {table} WHERE {where}", found)
 

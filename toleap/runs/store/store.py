@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 import toleap
-from toleap.errors import StoreFault, UsageError
+from toleap.errors import StoreFault, TornRecord, UsageError
 from toleap.runs import spending
 from toleap.runs.store import codec, healing, results, seals
 from toleap.runs.store.conduct import conduct_of, store_conduct
@@ -195,14 +195,15 @@ class Store:
         """The opening messages and the durable turns of an attempt; None where it has not begun.
 
         Raises:
-            StoreFault: a record is torn or corrupted.
+            TornRecord: a record is torn or corrupted.
+            StoreFault: the database cannot be read.
         """
         row = self._row(f"SELECT opening FROM attempts WHERE {_KEY}", key)
         if row is None or row[0] is None:
             return None
         blobs = self._rows(f"SELECT idx, blob FROM turns WHERE {_KEY} ORDER BY idx", key)
         if [idx for idx, _ in blobs] != list(range(len(blobs))):
-            raise StoreFault(f"{key}: a turn is missing from the store")
+            raise TornRecord(f"{key}: a turn is missing from the store")
         return codec.unpack_messages(row[0]), tuple(codec.unpack_turn(blob) for _, blob in blobs)
 
     async def begin(self, key: Key, opening: Sequence[Message], *, restart: bool = False) -> None:
@@ -292,7 +293,7 @@ class Store:
         for *key, answer in rows:
             try:
                 found.append((Key(*key), answer, healing.last_message(self._reader, Key(*key))))
-            except StoreFault as torn:
+            except TornRecord as torn:
                 _log.warning("%s is not scored: %s; the next run plays it again", Key(*key), torn)
         return found
 

@@ -7,6 +7,7 @@ waits for at most two flushes, and thousands of turns a second become durable.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import sqlite3
@@ -66,17 +67,18 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        database = connect(self._path)
-        try:
-            self._prepare(database)
-            while True:
+        with contextlib.ExitStack() as closing:
+            try:
+                database = closing.enter_context(contextlib.closing(connect(self._path)))
+                self._prepare(database)
+            except sqlite3.Error as error:
+                self._failed = StoreFault(f"{self._path}: cannot write: {error}")
+            more = True
+            while more:
                 batch, more = self._gather()
-                if batch:
-                    self._commit(database, batch)
-                if not more:
-                    return
-        finally:
-            database.close()
+                if self._failed is None:
+                    batch = self._commit(database, batch)
+                _tell(batch, self._failed)
 
     def _gather(self) -> tuple[list[_Write], bool]:
         batch: list[_Write] = []
@@ -92,14 +94,15 @@ class Writer:
             except queue.Empty:
                 return batch, True
 
-    def _commit(self, database: sqlite3.Connection, batch: list[_Write]) -> None:
+    def _commit(self, database: sqlite3.Connection, batch: list[_Write]) -> list[_Write]:
+        """Commit the batch; returns it without those that could not be applied, who have been told."""
         while batch and self._failed is None:
             broken = self._apply(database, batch)
             if broken is None:
                 break
             _tell([broken.write], broken.error)
             batch = [item for item in batch if item is not broken.write]
-        _tell(batch, self._failed)
+        return batch
 
     def _apply(self, database: sqlite3.Connection, batch: list[_Write]) -> _Broken | None:
         """Apply and commit the batch; returns the operation that cannot be applied, for which nothing was."""
