@@ -221,7 +221,10 @@ async def test_thoughts_that_are_not_sent_again_take_no_room(endpoint):
     assert 12_000 < server.requests[1]["max_tokens"] < 12_768
 
 
-async def test_a_reply_that_the_context_cut_off_is_a_context_limit_and_one_that_a_setting_did_is_not(endpoint):
+@pytest.mark.parametrize("policy", ["keep", "discard"])
+async def test_a_reply_that_the_context_cut_off_is_a_context_limit_and_one_that_a_setting_cut_is_none(
+    endpoint, policy
+):
     half = saying("So the answer must be")
     for context, ending in ((2_000, Ending.CONTEXT_LIMIT), (100_000, Ending.ANSWERED)):
         server = await endpoint(
@@ -229,9 +232,20 @@ async def test_a_reply_that_the_context_cut_off_is_a_context_limit_and_one_that_
             lambda _body: whole(half, "length", 1_600, 390),
             saying("<answer>at last</answer>"),
         )
-        done = await play(server, sampling=Sampling(max_tokens=1_000), context=context)
+        done = await play(server, sampling=Sampling(max_tokens=1_000), context=context, policy=policy, policy_at=0.99)
         assert (done.ending, done.forced) == (ending, ending is Ending.CONTEXT_LIMIT)
         assert done.answer == ("at last" if done.forced else "So the answer must be")
+
+
+async def test_a_loop_that_the_context_cut_off_is_a_repetition_and_never_drawn_again(endpoint):
+    server = await endpoint(
+        lambda _body: whole(calling("search"), "tool_calls", 1_500, 10),
+        lambda _body: whole(saying("and so on, " * 200), "length", 1_600, 390),
+        saying("<answer>at last</answer>"),
+    )
+    done = await play(server, sampling=Sampling(max_tokens=1_000), context=2_000, policy="discard", policy_at=0.99)
+    assert (done.ending, done.answer, len(server.requests)) == (Ending.REPETITION, "at last", 3)
+    assert done.turns[1].reply["content"].startswith("and so on")
 
 
 @pytest.mark.parametrize("reason", ["abort", "error"])

@@ -8,7 +8,7 @@ from toleap.agent.repetition import ends_in_cycle, ends_in_loop, texts
 from toleap.chat.answer import without_thoughts
 from toleap.chat.dialects.text import content_of
 from toleap.config import Agent
-from toleap.types import Ending, ErrorClass, Turn
+from toleap.types import Ending, ErrorClass, Message, Turn
 
 
 def limit_reached(agent: Agent, turns: Sequence[Turn]) -> Ending | None:
@@ -48,11 +48,16 @@ def _repetition(agent: Agent, turns: Sequence[Turn]) -> bool:
 
 
 def is_loop(agent: Agent, turn: Turn) -> bool:
-    """Whether a reply went on with one phrase until it was cut off (``agent.loop_limit`` times or more).
+    """Whether a turn's reply went on with one phrase until it was cut off."""
+    return turn.finish_reason == "length" and says_in_loop(agent, turn.reply)
 
-    A reply that ended by itself is none, whatever it repeats: the model may have been asked for it.
+
+def says_in_loop(agent: Agent, reply: Message) -> bool:
+    """Whether a reply that was cut off ends in one phrase, said ``agent.loop_limit`` times or more.
+
+    A reply that ended by itself is no loop, whatever it repeats: the model may have been asked for it.
     """
-    return turn.finish_reason == "length" and any(ends_in_loop(text, agent.loop_limit) for text in texts(turn.reply))
+    return any(ends_in_loop(text, agent.loop_limit) for text in texts(reply))
 
 
 def _same(one: Turn, other: Turn) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from toleap.agent import policies
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
-from toleap.agent.limits import is_loop, limit_reached
+from toleap.agent.limits import is_loop, limit_reached, says_in_loop
 from toleap.agent.reading import PageReader, read_results
 from toleap.agent.shortening import NotShortened, shorten, text_of
 from toleap.chat.answer import extract_answer
@@ -101,6 +101,10 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
     replied = time.perf_counter()
     keep, cut = player.agent.thoughts == "keep", reply.finish_reason == "length"
     reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names, cut=cut)
+    if cut and reply.bounded and not reading.calls and not says_in_loop(player.agent, reply.message):
+        # There was more to come and no room for it. No policy makes room now: that would be another draw. A loop
+        # would not have ended with more room either: it stays the turn that it is.
+        raise ContextOverflow("the context had no room for the whole reply")
     results = await _run_calls(reading.calls, dock, context)
     subcalls = made
     if player.reader is not None:
@@ -142,21 +146,11 @@ async def _reply(
             room = player.agent.context - talk.least_tokens(made)
             if room < _LEAST_ROOM:
                 raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
-            reply = await _ask(key, index, seed, talk.sent(made), player, room)
-            if reply.bounded and _is_cut_off(reply, player, index):
-                raise ContextOverflow("the context had no room for the whole reply")
-            return reply, made
+            return await _ask(key, index, seed, talk.sent(made), player, room), made
         except ContextOverflow:
             if short or not policies.can_cut(player.agent, talk.turns):
                 raise
             short = True
-
-
-def _is_cut_off(reply: Reply, player: Player, index: int) -> bool:
-    """Whether a reply ended at its last token without a call: there was more to come."""
-    if reply.finish_reason != "length":
-        return False
-    return not player.dialect.read(reply.message, keep_thoughts=True, turn=index, tools=player.names, cut=True).calls
 
 
 async def _forced_turn(

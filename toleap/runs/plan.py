@@ -144,16 +144,14 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     cap_of(operation)
     for name in options.benchmark:
         find("benchmarks", name)
-    names, skipped = _choose(request, options, operation)
-    loaded = [_load(name, options, operation) for name in names]
+    loaded, skipped = _choose(request, options, operation)
     judges = Judges(settings.build_judge(layers))
     planned = tuple(_planned(item, options, request.limit, judges) for item in loaded)
     if options.web is not None:
         _web_corpus(options.web)
         if not request.everything and all(item.spec.web.corpus for item in loaded):
-            raise UsageError(
-                f"--web is for none of {', '.join(names)}: each is answered from its own pages; leave it out"
-            )
+            names = ", ".join(item.name for item in loaded)
+            raise UsageError(f"--web is for none of {names}: each is answered from its own pages; leave it out")
     named = next((layer["model"] for layer in reversed(layers) if "model" in layer), None)
     model = choose_model(named, [item.spec.model for item in loaded], operation, log)
     profile = profile_for(model.profile)
@@ -223,12 +221,13 @@ def revision(item: PlannedBenchmark) -> str:
 
 def _choose(
     request: Request, config: settings.RunConfig, operation: settings.Operation
-) -> tuple[list[str], tuple[Skipped, ...]]:
+) -> tuple[list[Benchmark], tuple[Skipped, ...]]:
+    """The benchmarks to run, and those that ``--all`` leaves out."""
     if request.everything == bool(request.names):
         raise UsageError("name one or more benchmarks, or --all (toleap list shows them)")
     if not request.everything:
-        return list(dict.fromkeys(request.names)), ()
-    chosen: list[str] = []
+        return [_load(name, config, operation) for name in dict.fromkeys(request.names)], ()
+    chosen: list[Benchmark] = []
     skipped: list[Skipped] = []
     for name in find_all("benchmarks"):
         item = _load(name, config, operation)
@@ -240,7 +239,7 @@ def _choose(
         elif broken := _broken(item):
             skipped.append(Skipped(name, broken, f"toleap data status {name}"))
         else:
-            chosen.append(name)
+            chosen.append(item)
     if not chosen:
         raise UsageError("no benchmark is ready: toleap data status says what each one needs")
     return chosen, tuple(skipped)
