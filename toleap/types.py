@@ -132,6 +132,14 @@ class Usage:
     completion: int = 0
     cached: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        """The tokens of both."""
+        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
+
+
+Role = Literal["model", "auxiliary"]
+"""Who wrote: the model under test, or one that reads pages and writes summaries for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SubCall:
@@ -212,6 +220,16 @@ class Verdict:
     """The scorer's fingerprint: its name and a hash of everything that can change its verdicts."""
     extracted: str | None = None
     raw: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBy:
+    """Who gives verdicts: a scorer's fingerprint, and a judge's name for people and whether it is the owner's."""
+
+    fingerprint: str
+    label: str = ""
+    """Empty for a rule, which its fingerprint names."""
+    official: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
+from tests.runs.store.building import stored_turn
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Player, call_seed, request_id, run_attempt
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
 from toleap.errors import ServerFault, ToolFault, UsageError
-from toleap.runs.store.codec import pack_turn, unpack_turn
 from toleap.types import CallContext, Ending, ErrorClass, Key, ToolCall, ToolResult
 
 KEY = Key("bench", "task", 0)
@@ -176,7 +176,7 @@ async def test_an_attempt_continues_at_the_turn_where_it_stopped(endpoint):
     first = await endpoint(calling("search"), calling("fetch_url"), saying("<answer>7</answer>"))
     whole = await play(first)
     for stop in range(1, 4):
-        turns = [unpack_turn(pack_turn(turn)) for turn in whole.turns[:stop]]
+        turns = [stored_turn(turn) for turn in whole.turns[:stop]]
         rest = await endpoint(*first.answers[stop:], saying("never asked"))
         again = await play(rest, turns=turns)
         assert (again.ending, again.answer) == (whole.ending, whole.answer)
@@ -187,7 +187,7 @@ async def test_an_attempt_continues_at_the_turn_where_it_stopped(endpoint):
 async def test_a_forced_answer_that_was_stored_is_not_asked_for_again(endpoint):
     whole = await play(await endpoint(calling("search"), saying("<answer>z</answer>")), max_turns=1)
     server = await endpoint(saying("never asked"))
-    again = await play(server, turns=[unpack_turn(pack_turn(turn)) for turn in whole.turns], max_turns=1)
+    again = await play(server, turns=[stored_turn(turn) for turn in whole.turns], max_turns=1)
     assert (again.ending, again.answer, server.requests) == (Ending.TURN_LIMIT, "z", [])
 
 

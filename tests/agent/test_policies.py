@@ -10,6 +10,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.runs.store.building import stored_turn
 from toleap.agent import policies
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
@@ -19,7 +20,6 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Reader, RunConfig, Sampling
 from toleap.errors import ServerFault
-from toleap.runs.store.codec import pack_turn, unpack_turn
 from toleap.types import CallContext, Ending, Key, SubCall, ToolResult, Trajectory, Turn, Usage
 
 KEY = Key("bench", "task", 0)
@@ -49,7 +49,7 @@ def saying(text: str) -> dict[str, Any]:
 
 async def play(server: Any, helper: Any = None, turns: tuple[Turn, ...] = (), **agent: Any) -> Trajectory:
     async def save(key: Key, turn: Turn) -> None:
-        assert unpack_turn(pack_turn(turn)) == turn
+        assert stored_turn(turn) == turn
 
     settings = Agent(repetition_limit=99, **agent)
     reader = Reader(models=("aux",))
@@ -59,7 +59,7 @@ async def play(server: Any, helper: Any = None, turns: tuple[Turn, ...] = (), **
         player = Player(
             chat, dialect_for("native"), Sampling(max_tokens=50), settings, b"[]", "answer now", auxiliary
         )
-        talk = Conversation(OPENING, [unpack_turn(pack_turn(turn)) for turn in turns], agent=settings)
+        talk = Conversation(OPENING, [stored_turn(turn) for turn in turns], agent=settings)
         tools = Tools(sum(len(turn.results) for turn in turns))
         return await run_attempt(KEY, talk, player=player, dock=tools, context=CallContext("r", *KEY), save=save)
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.runs.store.building import stored_turn
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.extract import extract
@@ -26,7 +27,6 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Reader, RunConfig, Sampling
 from toleap.runs.auxiliary import page_reader
-from toleap.runs.store.codec import pack_turn, unpack_turn
 from toleap.types import CallContext, ErrorClass, Key, ToolCall, ToolResult, Trajectory, Turn
 
 KEY = Key("bench", "task", 0)
@@ -66,7 +66,7 @@ async def play(
     """One turn with one call; ``helpers`` are the auxiliary servers, tried in order."""
 
     async def save(key: Key, turn: Turn) -> None:
-        assert unpack_turn(pack_turn(turn)) == turn
+        assert stored_turn(turn) == turn
 
     server = await endpoint(call, saying("<answer>1</answer>"))
     chats = [Chat(helper.url, f"aux{n}", patience=0.05) for n, helper in enumerate(helpers)]

@@ -21,21 +21,20 @@ from world import NAME
 from toleap.benchmark import Benchmark, load
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
-from toleap.runs.evaluation import Prepared, score_missing
 from toleap.runs.judging import Judging
-from toleap.runs.store.store import Planned, Store
+from toleap.runs.store.store import Store
 from toleap.scoring.scorers import RuleScorer, scorer_for
+from toleap.types import ScoredBy
 
 
 async def rescore(store: Store, benchmark: Benchmark, scorer: RuleScorer) -> None:
     """Make ``scorer`` the run's scorer and let it score whatever has no verdict of it."""
     played = {row.key.task for row in store.result().benchmarks[0].rows}
     tasks = [task for task in benchmark.tasks() if task.id in played]
-    revision = str(store.revision(NAME))
-    planned = Planned(NAME, benchmark.title, len(tasks), revision, scorer.fingerprint, benchmark.breakdown, tasks)
-    await store.plan(planned, 1)
-    prepared = Prepared({task.id: task for task in tasks}, benchmark.render_prompt, scorer, None)
-    await score_missing(store, NAME, prepared, scorer.fingerprint, Judging(store))
+    await store.put_scorers(NAME, [ScoredBy(scorer.fingerprint)], benchmark.measures)
+    judging = Judging(store)
+    judging.submit_missing(NAME, [scorer], {task.id: task for task in tasks})
+    await judging.finish()
 
 
 def main() -> None:

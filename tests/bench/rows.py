@@ -98,6 +98,17 @@ def full_histories(made: World, scratch: Path) -> list[Figure]:
     return _long(f"G  full from the start, {few.episodes} in flight", few.episodes, few, few.full, scratch)
 
 
+def fold(made: World, scratch: Path) -> list[Figure]:
+    """Row H: reading how a hundred thousand attempts stand, beside reading the same rows and doing nothing."""
+    attempts = 100_000 if made.tasks == world.TASKS else 10_000
+    cost = measure.run(measure.python("fold.py", str(scratch / "many"), str(attempts)), scratch)
+    found = json.loads(cost.output)
+    if found["attempts"] != attempts:
+        raise CaseFailed(f"{found['attempts']} of {attempts} attempts came back")
+    aim = 2 if attempts == 100_000 else None
+    return [Figure(f"H  fold {attempts} attempts", "wall s", found["fold"], found["floor"], aim)]
+
+
 ROWS: Mapping[str, Callable[[World, Path], list[Figure]]] = {
     "A": episodes_64,
     "B": episodes_256,
@@ -106,6 +117,7 @@ ROWS: Mapping[str, Callable[[World, Path], list[Figure]]] = {
     "E": long_histories,
     "F": many_histories,
     "G": full_histories,
+    "H": fold,
 }
 
 

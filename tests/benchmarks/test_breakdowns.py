@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.official import browsecomp, frames, webwalkerqa, write
+from tests.runs.store.building import plan
 from toleap.benchmark import Benchmark, load
 from toleap.data.imports import import_data
 from toleap.folders import shipped_root
@@ -17,7 +18,7 @@ from toleap.report.render import to_markdown
 from toleap.report.tables import build_table
 from toleap.report.values import Table
 from toleap.runs.store.reading import read_run
-from toleap.runs.store.store import Planned, Store
+from toleap.runs.store.store import Store
 
 TESTDATA = os.environ.get("TOLEAP_TESTDATA")
 
@@ -32,9 +33,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def planned(benchmark: Benchmark, folder: Path) -> Table:
     """The table of a run that has planned every task once."""
     tasks = benchmark.tasks()
-    item = Planned(benchmark.name, benchmark.title, len(tasks), "r", "judge", benchmark.breakdown, tasks)
     with Store(folder) as store:
-        await store.plan(item, 1)
+        await plan(store, tasks, 1, tasks_total=len(tasks), breakdown=benchmark.breakdown)
     return build_table([read_run(folder)])
 
 

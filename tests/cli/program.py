@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +26,10 @@ from toleap.cli import main
 from toleap.dock.sandbox import find_sandbox_environment
 from toleap.dock.sandbox.probing import probe
 from toleap.errors import Fault, UsageError
-from toleap.types import Key
+from toleap.runs.store.database import about, connect
+from toleap.runs.store.reading import holds_run, read_trajectories, stored_state
+from toleap.runs.store.records import Answered, Kind, body_of
+from toleap.types import Turn
 
 PROGRAM = Path(sys.executable).with_name("toleap")
 NO_CODE = ("--set", 'dock.tools=["search","fetch_url","read_file"]')
@@ -209,15 +212,46 @@ def query(database: Path, text: str) -> list[tuple[Any, ...]]:
         return connection.execute(text).fetchall()
 
 
+def standing(database: Path, *names: str) -> list[tuple[Any, ...]]:
+    """What a run's file says of every planned attempt, task by task; nothing before the run began.
+
+    Names are those of an ending's figures, or ``faults``, ``fault`` and ``quarantined``.
+    """
+    if not holds_run(database.parent):
+        return []
+    state = stored_state(database.parent)
+    with contextlib.closing(connect(database, read_only=True)) as file:
+        bodies = [(record.key, body_of(record, Answered)) for _, record in about(file, Kind.ENDED)]
+    answered = {(key, body.digest): body for key, body in bodies}
+    found = []
+    for benchmark in state.benchmarks:
+        for key in state.keys(benchmark):
+            ended, faults = state.ended(key, state.origin(benchmark)), state.faults(key)
+            figures: dict[str, Any] = {"ending": None, "answer": None, "turns": 0, "tool_calls": 0, "restarts": 0}
+            if ended is not None:
+                figures |= asdict(answered[key, ended.digest])
+            figures |= key._asdict() | {"faults": faults.count, "fault": faults.reason or None}
+            found.append(
+                tuple((figures | {"quarantined": ended is None and faults.quarantined})[name] for name in names)
+            )
+    return found
+
+
+def turns_in(database: Path, attempt: int | None = None) -> list[Turn]:
+    """The turns of all attempts, or of those with this number."""
+    trajectories = read_trajectories(database.parent)
+    return [turn for key, _, turns in trajectories for turn in turns if attempt in (None, key.attempt)]
+
+
 def durable_turns(folder: Path) -> set[str]:
     """The request ids of all turns that are stored in the one run below ``folder/results``; none before it began."""
     if not list((folder / "results").glob("*/run.db")):
         return set()
     database = database_in(folder)
-    if not query(database, "SELECT 1 FROM sqlite_master WHERE name = 'turns'"):
+    if not holds_run(database.parent):
         return set()
-    rows = query(database, "SELECT benchmark, task, attempt, idx FROM turns")
-    return {request_id(Key(*row[:3]), row[3]) for row in rows}
+    stored = read_trajectories(database.parent)
+    return {request_id(key, turn.index) for key, _, turns in stored for turn in turns}
 
 
 def database_in(folder: Path) -> Path:

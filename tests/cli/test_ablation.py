@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import NO_CODE, Done, Program, Server, killed, query, stopped_at_exit, tree, wait_until
+from tests.cli.program import NO_CODE, Done, Program, Server, killed, stopped_at_exit, tree, wait_until
+from toleap.runs.store.reading import read_run
 
 SUMMARY = "Actions: searched.\nResults: the answer is Ostby.\nStatus: ready to answer."
 TASKS = [{"task_id": f"t{n}", "Question": f"Where is {n}?", "Final answer": "Ostby"} for n in range(3)]
@@ -139,8 +140,7 @@ def test_a_run_can_be_part_of_two_ablations(mine: Program) -> None:
         "seed=7",
     }
     run = mine.folder / "results" / first.json["rows"][0]["run"] / "run.db"
-    ((stored,),) = query(run, "SELECT value FROM meta WHERE key = 'varied'")
-    assert len(json.loads(stored)) == 2
+    assert len(read_run(run.parent).varied) == 2
 
 
 def test_a_killed_ablation_continues_where_it_stopped(mine: Program, tmp_path: Path) -> None:

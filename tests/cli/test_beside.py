@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cli.program import NO_CODE, Done, Program, Server, database_in, query, row_of
+from toleap.runs.store.reading import read_state
+from toleap.runs.store.state import verdicts_of
 
 ANSWER = "It is the town.\n<answer>Ostby town</answer>\nConfidence: 80%"
 TASKS = [{"task_id": f"t{n}", "Question": f"Where is {n}?", "Final answer": "Ostby"} for n in range(2)]
@@ -80,18 +82,21 @@ def test_a_run_with_measures_and_a_second_verdict(both: Program, tmp_path: Path)
     assert table == both.here("table", "r", "--markdown").out, "nothing was published for these"
 
 
+VERDICTS = "SELECT task, attempt, seal FROM record WHERE kind = 'verdict'"
+
+
 def test_without_a_judge_nothing_changes_and_the_second_verdict_comes_later(both: Program, tmp_path: Path) -> None:
     done = run(both, "twice")
     assert done.code == 0, "no judge is needed"
     assert shown(done, "twice") == (0.0, None, None)
-    rule = query(database_in(both.folder), "SELECT * FROM verdicts")
+    rule = query(database_in(both.folder), VERDICTS)
     with judge(tmp_path, AGREES) as server:
         scored = both("score", "r", "--json", *asks(server))
     assert scored.code == 0, scored.said
     assert shown(scored, "twice") == (0.0, 1.0, 4)
     assert "scripted (toleap prompt) was asked about 4 attempts" in scored.err
     assert shown(run(both, "twice"), "twice") == (0.0, 1.0, 4), "the same command without a judge keeps them"
-    assert set(rule) < set(query(database_in(both.folder), "SELECT * FROM verdicts"))
+    assert set(rule) < set(query(database_in(both.folder), VERDICTS))
     (pair,) = both.here("score", "r", "--agreement", "--json").json
     assert (pair["both"], pair["raw"]) == (4, 0.0)
 
@@ -130,8 +135,9 @@ def test_another_second_judge_is_asked_only_when_told(both: Program, tmp_path: P
         assert (refused.code, "--again" in refused.err, server.stats()["requests"]) == (2, True, 0)
         again = both(*other, "--again")
     assert shown(again, "twice") == (0.0, 0.0, 4)
-    scorers = query(database_in(both.folder), "SELECT scorer, count(*) FROM verdicts GROUP BY scorer")
-    assert [count for _, count in scorers] == [4, 4, 4], "all three sets are kept"
+    state = read_state(database_in(both.folder).parent)
+    given = [len(verdicts) for verdicts in verdicts_of(state, "twice").values()]
+    assert given == [4, 4, 4], "all three sets are kept"
 
 
 def test_a_setting_of_the_second_verdict_does_not_make_it_another_benchmark(both: Program) -> None:

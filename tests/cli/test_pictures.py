@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.official import PNG, gaia, hle, write
-from tests.cli.program import NO_CODE, Program, copied, database_in, query, test_data
-from toleap.runs.store.codec import unpack_messages
+from tests.cli.program import NO_CODE, Program, copied, database_in, test_data
+from toleap.runs.store.reading import read_trajectories
 
 TURNS = [{"role": "assistant", "content": "<answer>a city</answer>"}]
 PAGE = {"url": "https://pages.test/1", "title": "City", "text": "The city."}
@@ -47,8 +48,9 @@ def test_all_takes_the_text_only_sets_for_a_model_that_cannot_see_and_says_so(of
     for whole, part in (("hle", "hle-text"), ("gaia", "gaia-text-103")):
         (said,) = [line for line in done.err.splitlines() if line.startswith(f"skipped  {whole}: {BLIND}")]
         assert f"toleap run {part}," in said
-    turns = query(database_in(official.folder), "SELECT benchmark, count(*) FROM turns GROUP BY benchmark")
-    assert turns == [("atoll", 2), ("gaia-text-103", 2), ("hle-text", 2)]
+    stored = read_trajectories(database_in(official.folder).parent)
+    turns = Counter(key.benchmark for key, _, turns in stored for _ in turns)
+    assert turns == {"atoll": 2, "gaia-text-103": 2, "hle-text": 2}
 
 
 def test_by_name_they_are_refused_up_front_or_played_by_a_model_that_sees(official: Program) -> None:
@@ -60,8 +62,8 @@ def test_by_name_they_are_refused_up_front_or_played_by_a_model_that_sees(offici
     (official.folder / "profiles.toml").write_text("[scripted]\nsees_images = true\n")
     done = official(*command("hle", "gaia"), "--json")
     assert {row["benchmark"] for row in done.json["rows"]} == {"hle", "gaia"}, done.said
-    openings = query(database_in(official.folder), "SELECT opening FROM attempts WHERE benchmark = 'hle'")
-    for (opening,) in openings:
-        _, user = unpack_messages(opening)
+    begun = list(read_trajectories(database_in(official.folder).parent))
+    assert "hle" in {key.benchmark for key, _, _ in begun}
+    for _, (_, user), _ in (one for one in begun if one[0].benchmark == "hle"):
         text, picture = user["content"]
         assert "Question" in text["text"] and picture == {"type": "image_url", "image_url": {"url": PNG}}

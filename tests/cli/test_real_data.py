@@ -16,11 +16,12 @@ from tests.cli.program import (
     database_in,
     finished,
     marked,
-    query,
     row_of,
+    standing,
     stopped_at_exit,
     test_data,
     tree,
+    turns_in,
     wait_until,
 )
 from toleap.data import cache
@@ -76,11 +77,8 @@ def test_real_questions_are_played_kept_and_left_unscored_without_a_judge(
     assert (row["average"], row["tasks_total"], row["flags"]) == (None, total, ["scripted", "incomplete"])
     assert [note["count"] for note in done.json["notes"] if note["kind"] == "unscored"] == [2 * limit]
     database = database_in(own.folder)
-    turns = query(database, "SELECT task, attempt, count(*) FROM turns GROUP BY task, attempt")
-    assert len(turns) == 2 * limit and {count for *_, count in turns} == {2}
-    assert query(database, "SELECT DISTINCT ending, answer, tool_calls, bad_calls FROM attempts") == [
-        ("answered", "a city", 1, 0)
-    ]
+    stored = standing(database, "turns", "ending", "answer", "tool_calls", "bad_calls")
+    assert stored == [(2, "answered", "a city", 1, 0)] * 2 * limit
 
 
 def test_all_runs_what_is_ready_and_says_of_each_other_why_not_and_what_to_type(own: Program) -> None:
@@ -115,7 +113,7 @@ def test_the_built_in_model_answers_on_a_real_server_that_ends_with_the_run(tmp_
     assert done.code == 0, done.said
     row = row_of(done.json)
     assert (row["counts"]["scored"], row["scripted"], row["model"]) == (2, False, "smollm2-135m")
-    assert query(database_in(tmp_path), "SELECT count(*) FROM turns")[0][0] >= 2
+    assert len(turns_in(database_in(tmp_path))) >= 2
     assert "vLLM, started by this run" in done.err
     assert marked(mark) == []
 

@@ -17,6 +17,7 @@ from tests.cli.program import (
     killed,
     query,
     row_of,
+    standing,
     stopped_at_exit,
     wait_until,
 )
@@ -115,7 +116,7 @@ def test_a_kill_between_an_ending_and_its_verdict_repeats_only_the_judging(judge
             wait_until(lambda: slow.asked(1) and _ended(judged.folder) == 6, "six ended attempts, one being judged")
             killed(process)
             port = slow.port
-        assert query(database_in(judged.folder), "SELECT count(*) FROM verdicts") == [(0,)]
+        assert query(database_in(judged.folder), "SELECT count(*) FROM record WHERE kind = 'verdict'") == [(0,)]
         asked = model.stats()["requests"]
         with judge(tmp_path, YES, port) as quick:
             done = judged(*command, *asks(quick))
@@ -144,6 +145,4 @@ def test_an_interrupt_while_verdicts_are_waited_for_keeps_the_answers_and_shows_
 def _ended(folder: Path) -> int:
     if not list((folder / "results").glob("*/run.db")):
         return 0
-    if not query(database_in(folder), "SELECT 1 FROM sqlite_master WHERE name = 'attempts'"):
-        return 0
-    return int(query(database_in(folder), "SELECT count(*) FROM attempts WHERE ending IS NOT NULL")[0][0])
+    return sum(ending is not None for (ending,) in standing(database_in(folder), "ending"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.program import NO_CODE, Done, Program, Server, database_in, row_of
+from toleap.runs.store.records import Answered, Record, body_of, sealed
 
 PAGE = "https://a.test/long"
 READING = "<rationale>It is there.</rationale><evidence>Ostby</evidence><summary>Ostby.</summary>"
@@ -53,13 +55,17 @@ def run(program: Program, *more: str, k: int = 2) -> Done:
     return program.here("run", "mine", "--k", str(k), *model, *NO_CODE, *more)
 
 
-def forget(program: Program) -> None:
-    """Make the run one of a version that recorded none of this, and had no seals."""
+def aged(program: Program) -> None:
+    """Make the attempts those of an earlier version."""
     with contextlib.closing(sqlite3.connect(database_in(program.folder))) as database:
-        database.execute("DROP TABLE seals")
-        database.execute("DROP TABLE conduct")
-        database.execute("ALTER TABLE attempts DROP COLUMN restarts")
-        database.execute("UPDATE attempts SET version = '0.0.1'")
+        rows = database.execute(
+            "SELECT seq, kind, benchmark, task, attempt, body, seal FROM record WHERE kind = 'ended'"
+        ).fetchall()
+        for seq, *row in rows:
+            record = Record(*row)
+            body = replace(body_of(record, Answered), versions=("0.0.1",))
+            again = sealed(record.key, body)
+            database.execute("UPDATE record SET body = ?, seal = ? WHERE seq = ?", (again.body, again.seal, seq))
         database.commit()
 
 
@@ -113,15 +119,13 @@ def test_a_reader_that_reads_nothing_does_not_pass_silently(
     assert ("2 of 2 readings (100.0 %) are an extract instead" in said) is bool(unread)
 
 
-def test_a_run_of_before_is_shown_and_continued_and_its_versions_are_flagged(mine: Program) -> None:
+def test_attempts_of_another_version_are_flagged(mine: Program) -> None:
     assert run(mine, k=1).code == 0
-    forget(mine)
-    before = mine.here("table", "r", "--json")
-    row = row_of(before.json, "mine")
-    assert (before.code, row["calls"]["unrecorded"], row["versions"], row["restarts"]) == (0, 1, ["0.0.1"], 0)
-    assert row["flags"] == ["scripted"]
+    aged(mine)
+    row = row_of(mine.here("table", "r", "--json").json, "mine")
+    assert (row["versions"], row["flags"]) == (["0.0.1"], ["scripted"])
     after = run(mine, "--json")
     row = row_of(after.json, "mine")
-    assert (after.code, row["calls"]["attempts"], row["calls"]["unrecorded"], row["calls"]["calls"]) == (0, 1, 1, 5)
+    assert (after.code, row["calls"]["attempts"], row["calls"]["unrecorded"]) == (0, 2, 0)
     assert "mixed versions" in row["flags"]
     assert "played by toleap: 0.0.1 + " in mine.here("table", "r").out

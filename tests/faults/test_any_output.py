@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,8 @@ from hypothesis import strategies as st
 
 from tests.agent.outputs import NEVER, UNCLEAR, Said, calling, scripts, written
 from tests.agent.strict import Refused, check_request
+from tests.cli.program import standing
+from tests.runs.store.building import plan
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.chat.client import Chat
@@ -33,15 +34,16 @@ from toleap.chat.dialects.values import MOST_CHARACTERS
 from toleap.config import Agent, Reader, Sampling
 from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.report.tables import build_table
-from toleap.runs.evaluation import Evaluation, Prepared
+from toleap.runs.evaluation import Evaluation
 from toleap.runs.judging import Judging
+from toleap.runs.plan import PlannedBenchmark
 from toleap.runs.progress import Progress
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.spending import Meter
-from toleap.runs.store.codec import unpack_turn
-from toleap.runs.store.store import Planned, Store
+from toleap.runs.store.reading import read_trajectories
+from toleap.runs.store.store import Store
 from toleap.scoring.scorers import scorer_for
-from toleap.types import CallContext, Ending, RunResult, Task, ToolCall, ToolResult, Turn
+from toleap.types import CallContext, Ending, RunResult, ScoredBy, Task, ToolCall, ToolResult, Turn
 
 DIALECTS = ("native", "hermes", "agentcpm", "mirothinker", "deepseek")
 POLICIES = ("keep", "keep-n", "discard", "summarise")
@@ -147,18 +149,18 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
         tools = spoken.request_tools(schemas)
         player = Player(chat, spoken, Sampling(max_tokens=256), agent, tools, "now", auxiliary, names=names)
         with Store(folder) as store:
-            planned = Planned("bench", "b", 1, "r", scorer.fingerprint, (), [TASK])
-            await store.plan(planned, len(world.scripts))
+            await plan(store, [TASK], len(world.scripts), scorers=(ScoredBy(scorer.fingerprint),))
+            judging = Judging(store)
             evaluation = Evaluation(
                 run="r",
-                benchmarks={"bench": Prepared({"t": TASK}, lambda task: task.question, scorer, corpus)},
+                benchmarks={"bench": PlannedBenchmark(Asked(), {"t": TASK}, (scorer,), corpus, "")},  # type: ignore[arg-type]
                 player=player,
                 dock=world,
                 store=store,
                 progress=(progress := Progress(len(world.scripts))),
                 system=spoken.system("Find out.", schemas),
                 policy={"results": 3, "page_chars": 500},
-                judging=Judging(store),
+                judging=judging,
                 meter=meter,
             )
 
@@ -167,16 +169,21 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
 
             scheduler = Scheduler(evaluation.play, note, progress, 8, FAULT_LIMIT)
             await scheduler.run(store.owed(["bench"]))
+            await judging.finish()
             return Played(store.result(), *stored(folder), scheduler.halted)
 
 
+class Asked:
+    """A benchmark as playing needs it."""
+
+    def render_prompt(self, task: Task) -> str:
+        return task.question
+
+
 def stored(folder: Path) -> tuple[dict[int, tuple[int, str | None]], dict[int, list[Turn]]]:
-    with contextlib.closing(sqlite3.connect(folder / "run.db")) as database:
-        faults = {a: (n, why) for a, n, why in database.execute("SELECT attempt, faults, fault FROM attempts")}
-        turns: dict[int, list[Turn]] = {attempt: [] for attempt in faults}
-        for attempt, blob in database.execute("SELECT attempt, blob FROM turns ORDER BY attempt, idx"):
-            turns[attempt].append(unpack_turn(blob))
-    return faults, turns
+    faults = {a: (n, why) for a, n, why in standing(folder / "run.db", "attempt", "faults", "fault")}
+    turns: dict[int, list[Turn]] = {attempt: [] for attempt in faults}
+    return faults, turns | {key.attempt: list(turns) for key, _, turns in read_trajectories(folder)}
 
 
 def check(world: World, played: Played) -> None:

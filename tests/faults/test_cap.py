@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 
 import pytest
@@ -16,11 +17,15 @@ from tests.cli.program import (
     killed,
     query,
     row_of,
+    standing,
     stopped_at_exit,
+    turns_in,
     wait_until,
 )
 from tests.faults.small import ANSWER, COMMAND, calling, make_benchmark, playing
-from toleap.runs.spending import of_turns
+from toleap.runs.store.database import connect
+from toleap.runs.store.reading import spent
+from toleap.types import Role, Usage
 
 DOWN = """
 from toleap.dock import new_server
@@ -37,8 +42,13 @@ EXTENT = ("--limit", "4", "--k", "4", "--max-in-flight", "2", "--json", *NO_CODE
 PRICED = ("--price", "1,10")
 
 
+def cost(program: Program) -> dict[Role, Usage]:
+    with contextlib.closing(connect(database_in(program.folder), read_only=True)) as database:
+        return spent(database)
+
+
 def written(program: Program) -> int:
-    return int(query(database_in(program.folder), "SELECT sum(written) FROM spending")[0][0])
+    return sum(usage.completion for usage in cost(program).values())
 
 
 @pytest.mark.parametrize("cap", [("--token-cap", "900"), ("--cost-cap", "0.02", *PRICED)])
@@ -72,8 +82,8 @@ def test_the_cap_is_announced_with_its_overshoot_and_what_is_in_flight_ends(prog
     (line,) = [line for line in done.err.splitlines() if line.startswith("cap ")]
     assert "0 of 700 tokens; then the attempts in flight (2) end, with up to " in line
     assert " of 700 tokens" in done.err.split("tok/s", 1)[1]
-    begun = query(database_in(program.folder), "SELECT count(*) FROM attempts WHERE opening IS NOT NULL")
-    assert begun == query(database_in(program.folder), "SELECT count(*) FROM attempts WHERE ending IS NOT NULL")
+    begun = query(database_in(program.folder), "SELECT count(*) FROM record WHERE kind = 'opened'")
+    assert begun == query(database_in(program.folder), "SELECT count(*) FROM record WHERE kind = 'ended'")
     row = row_of(done.json)
     assert written(program) >= 700 and begun[0][0] == row["counts"]["scored"]
 
@@ -85,10 +95,10 @@ def test_what_is_spent_is_what_the_turns_cost_and_auxiliary_models_count(program
         asked = server.stats()["requests"]
     database = database_in(program.folder)
     assert done.code == 0, done.said
-    turns, tokens = query(database, "SELECT sum(turns), sum(completion_tokens) FROM attempts")[0]
-    spent = dict(query(database, "SELECT role, written FROM spending"))
-    assert spent["model"] == tokens and asked > turns
-    assert spent["auxiliary"] > 0
+    turns, tokens = map(sum, zip(*standing(database, "turns", "completion_tokens"), strict=True))
+    costs = {role: usage.completion for role, usage in cost(program).items()}
+    assert costs["model"] == tokens and asked > turns
+    assert costs["auxiliary"] > 0
 
 
 def test_what_a_killed_run_has_spent_is_known(program: Program) -> None:
@@ -97,8 +107,8 @@ def test_what_a_killed_run_has_spent_is_known(program: Program) -> None:
         with stopped_at_exit(process):
             wait_until(lambda: len(durable_turns(program.folder)) > 6, "some turns")
             killed(process)
-    blobs = [row[0] for row in query(database_in(program.folder), "SELECT blob FROM turns")]
-    assert written(program) >= of_turns(blobs)["model"].completion > 0
+    durable = sum(turn.usage.completion for turn in turns_in(database_in(program.folder)))
+    assert written(program) >= durable > 0
 
 
 def test_replies_that_were_lost_to_faults_of_ours_count_too(program: Program) -> None:
@@ -115,7 +125,7 @@ def test_replies_that_were_lost_to_faults_of_ours_count_too(program: Program) ->
         capped = program.here(*command, "--token-cap", str(spent // 2), "--results", "capped")
         assert server.stats()["requests"] == 9
     assert lost.code == 1 and row_of(lost.json, "mine")["counts"]["quarantined"] == 2, lost.said
-    assert query(database_in(program.folder), "SELECT count(*) FROM turns") == [(0,)]
+    assert query(database_in(program.folder), "SELECT count(*) FROM record WHERE kind = 'turn'") == [(0,)]
     assert spent > 0 and spent % 6 == 0
     assert capped.code == 1 and "is reached" in capped.json["halted"], capped.said
     assert row_of(capped.json, "mine")["counts"]["quarantined"] == 0

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import Done, Program, comparable, database_in, query, row_of, tree
+from tests.cli.program import Done, Program, comparable, database_in, row_of, standing, tree
 from tests.faults.small import ANSWER, COMMAND, calling, make_benchmark, playing, task, write_tasks
+from toleap.runs.store.reading import read_run
 
 GOLDS = [("Ostby", "Varde", "Ostby")[number % 3] for number in range(32)]
 FETCH = calling("fetch_url", url="https://a.test/")
@@ -38,8 +39,8 @@ def test_one_attempt_in_flight_and_512_give_the_same_table_and_the_same_trajecto
         assert set(stats["by_id"].values()) == {1} and stats["requests"] == 1024
         assert (stats["peak_in_flight"] == 1) == (at_once == 1)
         (database,) = (program.folder / results).glob("*/run.db")
-        rows = query(database, "SELECT benchmark, task, attempt, ending, answer, turns, tool_calls, prompt_tokens, "
-                               "completion_tokens FROM attempts ORDER BY 1, 2, 3")  # fmt: skip
+        rows = standing(database, "benchmark", "task", "attempt", "ending", "answer", "turns", "tool_calls",
+                        "prompt_tokens", "completion_tokens")  # fmt: skip
         found.append((comparable(done.json), rows))
     assert found[0] == found[1]
     assert len(found[0][1]) == 512 and row_of(found[0][0], "mine")["average"] == GOLDS.count("Ostby") / 32
@@ -61,7 +62,7 @@ def test_a_repetition_loop_is_the_models_failure_scored_by_its_forced_answer(
     assert row["behaviour"]["endings"] == {ending: 4}
     assert row["behaviour"]["forced"] == (4 if ending == "repetition" else 0)
     assert row["counts"]["complete"] and row["average"] == 0.5
-    assert query(database_in(program.folder), "SELECT sum(faults) FROM attempts") == [(0,)]
+    assert set(standing(database_in(program.folder), "faults")) == {(0,)}
 
 
 def test_duplicate_task_ids_are_refused_with_their_lines(program: Program) -> None:
@@ -137,8 +138,7 @@ def test_the_weights_of_a_running_server_are_unverified_and_that_is_recorded_and
     with playing(program, [ANSWER]) as server:
         done = program.here(*COMMAND, "--k", "1", "--base-url", server.url)
     assert done.code == 0 and "weights unverified" in done.err, done.said
-    (stored,) = query(database_in(program.folder), "SELECT value FROM meta WHERE key = 'settings'")
-    assert json.loads(stored[0])["model.digest"] == "unverified"
+    assert read_run(database_in(program.folder).parent).settings["model.digest"] == "unverified"
     assert 'digest = "unverified"' in (database_in(program.folder).parent / "run.toml").read_text()
 
 

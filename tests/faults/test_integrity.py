@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from tests.cli.program import NO_CODE, Program, Server, comparable, database_in, row_of
 from tests.faults.forking import Forks, forks
 from tests.faults.test_disk import shim
+from tests.runs.store.building import changed
 from toleap.errors import StoreFault, UsageError
 from toleap.report.tables import build_table
 from toleap.runs.store.reading import read_run
@@ -77,28 +77,29 @@ def test_a_damaged_record_is_owed_again_and_the_others_stay(
 ) -> None:
     table = comparable(forked.run(whole, command(server)).json)
     asked = server.stats()["requests"]
+    broken = "UPDATE record SET body = flip(body) WHERE"
     damages = {
-        "UPDATE attempts SET answer = 'x' WHERE attempt = 0 AND ending IS NOT NULL": 2,
-        "UPDATE attempts SET ending = 'no_answer' WHERE attempt = 1": 2,
-        "UPDATE verdicts SET status = 'wrong' WHERE attempt = 1": 0,
-        "DELETE FROM attempts WHERE attempt = 0": 2,
-        "DELETE FROM verdicts": 0,
-        "UPDATE attempts SET answer = CAST(x'ff' AS TEXT) WHERE attempt = 0": 2,
-        "UPDATE verdicts SET reason = CAST(x'ff' AS TEXT) WHERE attempt = 0": 0,
+        f"{broken} kind = 'ended' AND attempt = 0": 2,
+        f"{broken} kind = 'ended'": 4,
+        f"{broken} kind = 'verdict' AND attempt = 1": 0,
+        "DELETE FROM record WHERE kind = 'ended' AND attempt = 0": 2,
+        "DELETE FROM record WHERE kind = 'verdict'": 0,
+        "UPDATE record SET seal = CAST('x' AS BLOB) WHERE kind = 'ended' AND attempt = 1": 2,
+        "UPDATE record SET attempt = 65 WHERE kind = 'ended' AND attempt = 1": 2,
+        "UPDATE record SET task = task || CAST(x'ff' AS TEXT) WHERE kind = 'verdict' AND attempt = 1": 0,
+        "UPDATE record SET kind = 'turn' WHERE kind = 'ended' AND attempt = 1": 2,
+        f"{broken} kind IN ('ended', 'turn') AND attempt = 0": 2,
     }
     for number, (change, owed) in enumerate(damages.items()):
         folder = Path(shutil.copytree(whole, tmp_path / str(number)))
-        with contextlib.closing(sqlite3.connect(database_in(folder))) as database:
-            database.execute(change)
-            database.commit()
+        assert changed(database_in(folder).parent, change)
         shown = forked.run(folder, ["table", "--json"])
-        if "DELETE FROM attempts" not in change:
-            counts = row_of(shown.json)["counts"]
-            assert (shown.code, counts["scored"]) == (1, 2 if "WHERE" in change else 0), shown.said
-            assert counts["owed"] == owed
+        counts = row_of(shown.json)["counts"]
+        assert (shown.code, counts["scored"]) == (1, 2 if "attempt =" in change else 0), shown.said
+        assert counts["owed"] == owed
         done = forked.run(folder, command(server))
         assert (done.code, comparable(done.json)) == (0, table), f"{change}: {done.said}"
-    # What was deleted is played again; where the turns are whole, an attempt ends again without a question.
+    # Lost turns are played again; where they are whole, an attempt ends again without a question.
     assert server.stats()["requests"] > asked
 
 
@@ -107,22 +108,21 @@ def test_a_damaged_plan_is_shown_by_nobody_and_made_good_by_the_same_command(
 ) -> None:
     table = comparable(forked.run(whole, command(server)).json)
     changes = (
-        "UPDATE tasks SET metadata = '{}'",
-        "UPDATE tasks SET metadata = CAST(x'ff' AS TEXT)",
-        "UPDATE meta SET value = '\"other\"' WHERE key = 'model'",
-        "UPDATE attempts SET attempt = 65 WHERE attempt = 1",
-        "UPDATE attempts SET task = task || CAST(x'ff' AS TEXT) WHERE attempt = 1",
-        "UPDATE verdicts SET attempt = 65 WHERE attempt = 1",
-        "UPDATE seals SET key = key || 'x' WHERE of = 'attempts' AND key LIKE '%1'",
+        "UPDATE record SET body = flip(body) WHERE kind = 'planned'",
+        "UPDATE record SET body = flip(body) WHERE kind = 'run'",
+        "UPDATE record SET body = flip(body) WHERE kind = 'benchmark'",
+        "UPDATE record SET task = task || CAST(x'ff' AS TEXT) WHERE kind = 'planned'",
+        "DELETE FROM record WHERE kind = 'run'",
+        "DELETE FROM record WHERE kind = 'benchmark'",
+        "DELETE FROM record WHERE kind = 'planned' AND task = (SELECT min(task) FROM record WHERE kind = 'planned')",
+        "UPDATE record SET kind = 'spent' WHERE kind = 'planned'",
     )
     for number, change in enumerate(changes):
         folder = Path(shutil.copytree(whole, tmp_path / str(number)))
-        with contextlib.closing(sqlite3.connect(database_in(folder))) as database:
-            database.execute(change)
-            database.commit()
+        assert changed(database_in(folder).parent, change)
         shown = forked.run(folder, ["table"])
         assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1), shown.said
-        assert "is not what was written" in shown.err
+        assert "the record " in shown.err and "the toleap run command that made it" in shown.err
         done = forked.run(folder, command(server))
         assert (done.code, comparable(done.json)) == (0, table), f"{change}: {done.said}"
 

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import NO_CODE, Program, Server, database_in, finished, query, row_of, stopped_at_exit
+from tests.cli.program import (
+    NO_CODE,
+    Program,
+    Server,
+    database_in,
+    finished,
+    query,
+    row_of,
+    standing,
+    stopped_at_exit,
+)
 
 TURNS = 12
 SAID = 38_000
@@ -42,7 +52,7 @@ def peaks(process: subprocess.Popen[str], results: Path) -> Iterator[tuple[int, 
         try:
             lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
             peak = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-            ((ended,),) = query(database_in(results), "SELECT count(*) FROM attempts WHERE ending IS NOT NULL")
+            ((ended,),) = query(database_in(results), "SELECT count(*) FROM record WHERE kind = 'ended'")
         except (StopIteration, ValueError, OSError, sqlite3.OperationalError):
             ended, peak = 0, 0  # the run has not begun, or is over
         if peak:
@@ -61,8 +71,7 @@ def test_50_histories_of_128k_tokens_take_no_more_memory_than_10(program: Progra
             done = finished(process)
     assert row_of(done.json)["counts"]["scored"] == 50, done.said
     database = database_in(program.folder)
-    ((least,),) = query(database, "SELECT min(turns) FROM attempts")
-    assert least == TURNS + 1
+    assert set(standing(database, "turns")) == {(TURNS + 1,)}
     early = next(peak for ended, peak in seen if ended >= 10)
     _, last = seen[-1]
     print(f"peak {early / 2**20:.1f} MB when 10 had ended, {last / 2**20:.1f} MB at the end")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,13 @@ from tests.cli.program import (
     durable_turns,
     killed,
     need_sandbox,
-    query,
     row_of,
+    standing,
     stopped_at_exit,
+    turns_in,
     wait_until,
 )
-from toleap.runs.store.codec import unpack_turn
+from tests.runs.store.building import changed
 from toleap.types import Turn
 
 LOOK = '''
@@ -54,10 +53,6 @@ def with_tool(folder: Path, name: str, source: str) -> Path:
     made.mkdir(parents=True)
     (made / "server.py").write_text(source)
     return made
-
-
-def turns_in(database: Path) -> list[Turn]:
-    return [unpack_turn(blob) for (blob,) in query(database, "SELECT blob FROM turns ORDER BY attempt, idx")]
 
 
 def shown(turns: Sequence[Turn]) -> list[str]:
@@ -96,7 +91,7 @@ def test_variables_are_there_again_and_nothing_else_is_called_again(program: Pro
     done, asked = killed_before_the_last(program, turns, *WITH_LOOK)
     database = database_in(program.folder)
     assert shown(turns_in(database)) == ["[The code printed nothing.]", "You see the reef.", "42"]
-    assert query(database, "SELECT restarts, turns, tool_calls, faults FROM attempts") == [(0, 4, 3, 0)]
+    assert standing(database, "restarts", "turns", "tool_calls", "faults") == [(0, 4, 3, 0)]
     assert (folder / "seen.txt").read_text() == "the reef\n"
     assert sorted(asked.values()) == [1, 1, 1, 1]
     assert "begins anew" not in done.err
@@ -111,7 +106,7 @@ def test_what_comes_out_differently_the_second_time_is_played_from_the_first_tur
     database = database_in(program.folder)
     token, _, again = shown(turns_in(database))
     assert again == f"'{token.strip()}'"
-    assert query(database, "SELECT restarts, turns, tool_calls FROM attempts") == [(1, 4, 3)]
+    assert standing(database, "restarts", "turns", "tool_calls") == [(1, 4, 3)]
     assert sorted(asked.values()) == [1, 1, 2, 2]
     assert "begins anew: execute_code, called again for turn 0, gave another result" in caplog.text
 
@@ -129,7 +124,7 @@ def test_only_what_came_after_the_loss_of_everything_has_to_come_out_the_same(pr
     database = database_in(program.folder)
     assert "with exit status 3" in shown(turns_in(database))[1]
     assert shown(turns_in(database))[2:] == ["[The code printed nothing.]", "5"]
-    assert query(database, "SELECT restarts, turns FROM attempts") == [(0, 5)]
+    assert standing(database, "restarts", "turns") == [(0, 5)]
     assert set(asked.values()) == {1}
 
 
@@ -143,23 +138,11 @@ def test_a_model_that_has_had_its_last_word_is_not_asked_again(program: Program,
         command = ("run", "atoll", "--base-url", server.url, "--limit", "1", "--k", "1", "--json",
                    "--set", "agent.max_turns=2", "--set", "agent.forced_answer=false")  # fmt: skip
         program.here(*command)
-        with closing(sqlite3.connect(database_in(program.folder))) as database, database:
-            before = database.execute("SELECT ending, answer, turns FROM attempts").fetchall()
-            database.execute("UPDATE attempts SET ending = NULL, answer = NULL, turns = 0")
-            database.execute("DELETE FROM verdicts")
+        before = standing(database_in(program.folder), "ending", "answer", "turns")
+        assert (
+            changed(database_in(program.folder).parent, "DELETE FROM record WHERE kind IN ('ended', 'verdict')") == 2
+        )
         assert program.here(*command).code == 0
         assert set(server.stats()["by_id"].values()) == {1}
-    assert query(database_in(program.folder), "SELECT ending, answer, turns FROM attempts") == before
-    assert query(database_in(program.folder), "SELECT restarts FROM attempts") == [(0,)]
-
-
-def test_a_run_made_before_restarts_were_counted_goes_on(program: Program) -> None:
-    turns = program.folder / "turns.json"
-    turns.write_text(json.dumps([ANSWER]))
-    command = ("run", "atoll", "--model", f"scripted:turns:{turns}", "--limit", "1", "--json",
-               "--set", "dock.tools=[]")  # fmt: skip
-    assert program.here(*command, "--k", "1").code == 0
-    with closing(sqlite3.connect(database_in(program.folder))) as old:
-        old.execute("ALTER TABLE attempts DROP COLUMN restarts")
-    assert program.here(*command, "--k", "2").code == 0
-    assert query(database_in(program.folder), "SELECT restarts, ending FROM attempts") == [(0, "answered")] * 2
+    assert standing(database_in(program.folder), "ending", "answer", "turns") == before
+    assert standing(database_in(program.folder), "restarts") == [(0,)]

@@ -12,11 +12,11 @@ from tests.cli.program import (
     Done,
     Program,
     database_in,
-    query,
     row_of,
+    standing,
+    turns_in,
 )
 from toleap.dock import outside
-from toleap.runs.store.codec import unpack_turn
 from toleap.types import ErrorClass, ToolResult
 
 HEAD = """
@@ -104,8 +104,7 @@ def calling(*names: str, **arguments: object) -> dict[str, Any]:
 
 
 def results_in(database: Path, attempt: int) -> list[ToolResult]:
-    rows = query(database, f"SELECT blob FROM turns WHERE attempt = {attempt} ORDER BY idx")
-    return [result for (blob,) in rows for result in unpack_turn(blob).results]
+    return [result for turn in turns_in(database, attempt) for result in turn.results]
 
 
 def played(program: Program, source: str, turns: list[dict[str, Any]], *options: str) -> Done:
@@ -124,7 +123,7 @@ def test_whatever_a_tool_raises_or_returns_is_told_or_owed_and_never_scored(prog
     done = played(program, ODD, [calling("odd", word="kelp"), ANSWER], "--k", "11", "--max-in-flight", "1")
     database = database_in(program.folder)
     assert done.code == 1
-    rows = query(database, "SELECT attempt, ending, faults, quarantined, fault FROM attempts ORDER BY attempt")
+    rows = standing(database, "attempt", "ending", "faults", "quarantined", "fault")
     assert [row[:4] for row in rows if row[0] in {0, 1, 2, 3, 10}] == [
         (attempt, "answered", 0, 0) for attempt in (0, 1, 2, 3, 10)
     ]
@@ -158,7 +157,7 @@ def test_a_tool_that_hangs_never_holds_up_the_run_and_the_blame_is_the_right_one
     turns = [calling(name) for name in ("page", "thread", "sum", "block")]
     done = played(program, HANGING, [*turns, ANSWER], "--k", "5", "--max-in-flight", "1")
     database = database_in(program.folder)
-    rows = query(database, "SELECT ending, faults, quarantined, fault FROM attempts ORDER BY attempt")
+    rows = standing(database, "ending", "faults", "quarantined", "fault")
     assert done.code == 1
     assert rows[0] == rows[1] == rows[4] == ("answered", 0, 0, None)
     assert rows[2] == ("answered", 1, 0, "the tool sum did not answer in 1.5 seconds")

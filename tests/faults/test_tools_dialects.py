@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.cli.program import Program, database_in, query, row_of
-from toleap.runs.store.codec import unpack_turn
+from tests.cli.program import Program, database_in, row_of, standing, turns_in
 from toleap.types import ErrorClass, Turn
 
 LOOK = '''
@@ -88,7 +87,7 @@ def test_calls_that_cannot_be_made_are_told_and_counted_and_the_attempt_goes_on(
                         "--set", "agent.noop_limit=50", "--set", "agent.context=100000000")  # fmt: skip
     assert done.code == 0, done.said
     database = database_in(program.folder)
-    stored = [unpack_turn(blob) for (blob,) in query(database, "SELECT blob FROM turns ORDER BY idx")]
+    stored = turns_in(database)
     assert len(stored) == len(turns)
     expected = [(told, ["text"] if name == "in the text" else []) for name, (_, told) in extra.items()]
     expected += [(case.told, case.made) for case in CASES.values()]
@@ -101,7 +100,7 @@ def test_calls_that_cannot_be_made_are_told_and_counted_and_the_attempt_goes_on(
     bad = bad_calls(stored)
     assert bad == 1 + 1 + 8 + len(CASES) - 3
     calls = sum(len(turn.calls) for turn in stored)
-    assert query(database, "SELECT ending, turns, tool_calls, bad_calls, faults FROM attempts") == [
+    assert standing(database, "ending", "turns", "tool_calls", "bad_calls", "faults") == [
         ("answered", len(turns), calls, bad, 0)
     ]
     assert row_of(done.json)["behaviour"]["bad_call_rate"] == bad / calls

@@ -25,12 +25,12 @@ from tests.cli.program import (
     gone,
     killed,
     need_sandbox,
-    query,
     row_of,
+    standing,
     stopped_at_exit,
+    turns_in,
     wait_until,
 )
-from toleap.runs.store.codec import unpack_turn
 
 URL = "https://reef.example/kelp"
 SLEEPS = "import subprocess\nprint(subprocess.run(['sleep', '2']).returncode, x + 1)"
@@ -96,8 +96,8 @@ def helpers(pid: int, name: str) -> list[int]:
 
 
 def texts(program: Program) -> list[tuple[str, str | None]]:
-    rows = query(database_in(program.folder), "SELECT blob FROM turns ORDER BY idx")
-    return [(result.text, result.error) for (blob,) in rows for result in unpack_turn(blob).results]
+    turns = turns_in(database_in(program.folder))
+    return [(result.text, result.error) for turn in turns for result in turn.results]
 
 
 def test_sandbox_and_parsers_killed_and_the_index_deleted_in_the_middle_of_a_call(
@@ -116,7 +116,7 @@ def test_sandbox_and_parsers_killed_and_the_index_deleted_in_the_middle_of_a_cal
         done = finished(process)
     assert done.code == 0, done.said
     assert row_of(done.json, "mini")["average"] == 1.0
-    assert query(database_in(program.folder), "SELECT faults, restarts, tool_calls FROM attempts") == [(0, 0, 7)]
+    assert standing(database_in(program.folder), "faults", "restarts", "tool_calls") == [(0, 0, 7)]
     found = texts(program)
     assert [text for text, _ in found[1:3]] == ["[The code printed nothing.]", "0 42"]
     assert "Kelp" in found[3][0] and "carried by the ferry" in found[4][0]
@@ -153,13 +153,13 @@ def test_a_sandbox_that_is_gone_for_good_leaves_the_attempt_owed_where_it_stoppe
     assert halted.code == 1, halted.said
     counts = row_of(halted.json, "mini")["counts"]
     assert (counts["scored"], counts["unscored"], counts["owed"], counts["quarantined"]) == (0, 0, 1, 1)
-    ((faults, fault),) = query(database_in(program.folder), "SELECT faults, fault FROM attempts")
+    ((faults, fault),) = standing(database_in(program.folder), "faults", "fault")
     assert faults == 2 and "the sandbox does not start" in fault
     assert len(durable_turns(program.folder)) == 2
     broken.unlink()
     done = program.here(*command, "--set", "operation.fault_limit=2", "--retry-quarantined")
     assert done.code == 0, done.said
-    assert query(database_in(program.folder), "SELECT ending, restarts FROM attempts") == [("answered", 0)]
+    assert standing(database_in(program.folder), "ending", "restarts") == [("answered", 0)]
     assert texts(program)[-1] == ("41", None)
 
 

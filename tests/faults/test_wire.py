@@ -17,8 +17,8 @@ from tests.cli.program import (
     database_in,
     durable_turns,
     finished,
-    query,
     row_of,
+    standing,
     stopped_at_exit,
     wait_until,
 )
@@ -52,10 +52,8 @@ def setting(**settings: object) -> list[str]:
 
 
 def faults_noted(program: Program) -> tuple[int, int]:
-    ((faults, quarantined),) = query(
-        database_in(program.folder), "SELECT sum(faults), sum(quarantined) FROM attempts"
-    )
-    return faults, quarantined
+    stored = standing(database_in(program.folder), "faults", "quarantined")
+    return sum(faults for faults, _ in stored), sum(quarantined for _, quarantined in stored)
 
 
 @pytest.mark.parametrize(

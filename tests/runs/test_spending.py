@@ -10,17 +10,17 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.runs.store.building import plan
 from toleap.agent.auxiliary import Auxiliary, Wanted
 from toleap.chat.client import Chat
 from toleap.config import Operation, Reader, build
 from toleap.errors import UsageError
-from toleap.runs.spending import Cap, Meter, cap_of, of_turns, parse_price
-from toleap.runs.store.codec import pack_turn
-from toleap.runs.store.store import Planned, Store
-from toleap.types import Key, SubCall, Task, Turn, Usage
+from toleap.runs.spending import Cap, Meter, cap_of, parse_price
+from toleap.runs.store.store import Store
+from toleap.types import Key, Task, Turn, Usage
 
 KEY = Key("b", "t", 0)
-PLANNED = Planned("b", "B", 1, "r", "s", (), [Task("b", "t", "?", "!")])
+TASK = Task("b", "t", "?", "!")
 USAGES = st.builds(Usage, st.integers(1, 10**6), st.integers(0, 10**6))
 
 
@@ -118,23 +118,10 @@ async def test_the_replies_of_an_auxiliary_model_count_also_where_they_are_no_us
 async def test_what_is_stored_adds_up_over_starts(tmp_path: Path) -> None:
     for start in (1, 2):
         with Store(tmp_path) as store:
-            await store.plan(PLANNED, 1)
+            await plan(store, [TASK], 1)
             await store.begin(KEY, ())
             await store.put_turn(KEY, Turn(0, {}, ()), {"model": Usage(10, 2, 4)})
             await store.spend({"auxiliary": Usage(1, 1)})
-            assert await store.spent() == {
+            assert store.spent() == {
                 "model": Usage(10 * start, 2 * start, 4 * start), "auxiliary": Usage(start, start),
             }  # fmt: skip
-
-
-async def test_a_run_begun_before_spending_was_stored_is_added_up_from_its_turns_once(tmp_path: Path) -> None:
-    turn = Turn(0, {}, (), usage=Usage(10, 2, 4), subcalls=(SubCall("read", "m", Usage(3, 1)),) * 2)
-    expected = {"model": Usage(10, 2, 4), "auxiliary": Usage(6, 2)}
-    assert of_turns([pack_turn(turn), b"torn"]) == expected
-    with Store(tmp_path) as store:
-        await store.plan(PLANNED, 1)
-        await store.begin(KEY, ())
-        await store.put_turn(KEY, turn)
-        assert await store.spent() == expected == await store.spent()
-    with Store(tmp_path) as store:
-        assert await store.spent() == expected

@@ -132,13 +132,13 @@ def test_a_gold_answer_that_is_no_letter_is_nobodys_mistake(gold: str) -> None:
     assert (finding.status, finding.reason) == ("unscored", "the gold answer is not one letter from A to Z")
 
 
-def test_as_a_scorer() -> None:
+async def test_as_a_scorer() -> None:
     scorer = scorer_for("choice")
     task = Task("b", "t", "Which?", "(b)")
-    verdict = scorer.score(task, "B. Paris", "It is B. Paris")
+    verdict = await scorer.score(task, "B. Paris", "It is B. Paris")
     assert (verdict.status, verdict.extracted, verdict.scorer) == ("correct", "B", scorer.fingerprint)
-    assert scorer.score(task, "C", "").reason == "another letter"
-    assert scorer.score(task, None, "B").reason == NO_ANSWER
+    assert (await scorer.score(task, "C", "")).reason == "another letter"
+    assert (await scorer.score(task, None, "B")).reason == NO_ANSWER
 
 
 @given(ANY_TEXT, ANY_TEXT | LETTER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def scorer(path: Path, content: str) -> Scorer:
 
 def verdict(path: Path, body: str, answer: str = "the Orla") -> Verdict:
     """What ``score`` with this body says of an answer."""
-    return scorer(path, f"def score(question, answer, gold, response):\n    {body}\n").score(TASK, answer, "I say")
+    made = scorer(path, f"def score(question, answer, gold, response):\n    {body}\n")
+    return asyncio.run(made.score(TASK, answer, "I say"))
 
 
 @pytest.mark.parametrize(
@@ -128,21 +130,21 @@ def test_only_a_file_of_the_folder_itself(tmp_path: Path, by: str) -> None:
         scorer_for(BY, trust=True)
 
 
-def test_it_may_import_its_neighbours_and_two_of_one_name_do_not_mix(tmp_path: Path) -> None:
+async def test_it_may_import_its_neighbours_and_two_of_one_name_do_not_mix(tmp_path: Path) -> None:
     code = "from .names import NAME\ndef score(question, answer, gold, response): return answer == NAME\n"
     first = folder(tmp_path / "a", scorer=code, names="NAME = 'Orla'\n")
     (tmp_path / "other").mkdir()
     second = folder(tmp_path / "other" / "a", scorer=code, names="NAME = 'Tesk'\n")
     scorers = [scorer_for(BY, folder=item, trust=True) for item in (first, second)]
-    assert [item.score(TASK, "Orla", "").status for item in scorers] == ["correct", "wrong"]
+    assert [(await item.score(TASK, "Orla", "")).status for item in scorers] == ["correct", "wrong"]
     assert len({item.fingerprint for item in scorers}) == 2
 
 
-def test_the_code_is_the_fingerprint_and_the_newest_runs(tmp_path: Path) -> None:
+async def test_the_code_is_the_fingerprint_and_the_newest_runs(tmp_path: Path) -> None:
     """Files of one second and one size, which Python's own cache of compiled files would take for each other."""
     code = "def score(question, answer, gold, response): return answer == '{}'\n"
     seen = [scorer(tmp_path, code.format(name)) for name in ("Orla", "Tesk", "Orla")]
-    assert [item.score(TASK, "Orla", "").status for item in seen] == ["correct", "wrong", "correct"]
+    assert [(await item.score(TASK, "Orla", "")).status for item in seen] == ["correct", "wrong", "correct"]
     assert seen[0].fingerprint == seen[2].fingerprint != seen[1].fingerprint
     assert seen[0].fingerprint.startswith("python-")
 

@@ -169,14 +169,14 @@ def test_the_gold_answer_is_in_no_reason() -> None:
             assert gold not in compare(answer, gold, Decimal("0.1")).reason
 
 
-def test_as_a_scorer() -> None:
+async def test_as_a_scorer() -> None:
     task = Task("b", "t", "How many?", "100")
     scorer = scorer_for("numeric")
-    verdict = scorer.score(task, "100 km", "so it is 100 km")
+    verdict = await scorer.score(task, "100 km", "so it is 100 km")
     assert (verdict.status, verdict.extracted, verdict.scorer) == ("correct", "100 km", scorer.fingerprint)
-    assert scorer.score(task, "101", "").status == "wrong"
-    assert scorer_for("numeric:0.01").score(task, "101", "").status == "correct"
-    assert scorer.score(task, " ", "").reason == NO_ANSWER
+    assert (await scorer.score(task, "101", "")).status == "wrong"
+    assert (await scorer_for("numeric:0.01").score(task, "101", "")).status == "correct"
+    assert (await scorer.score(task, " ", "")).reason == NO_ANSWER
 
 
 def test_the_tolerance_is_in_the_fingerprint_by_its_value() -> None:

@@ -25,23 +25,23 @@ TASK = Task("b", "t", "How much?", "1000")
         ("judge", "rubbish", "unscored"),
     ],
 )
-def test_verdicts(by: str, answer: str, status: str) -> None:
+async def test_verdicts(by: str, answer: str, status: str) -> None:
     scorer = scorer_for(by)
-    verdict = scorer.score(TASK, answer, answer)
+    verdict = await scorer.score(TASK, answer, answer)
     assert (verdict.status, verdict.scorer, verdict.extracted) == (status, scorer.fingerprint, answer)
 
 
 @pytest.mark.parametrize("by", ["gaia", "exact"])
 @pytest.mark.parametrize("answer", [None, "", " \n"])
-def test_no_answer_is_wrong_whoever_scores(by: str, answer: str | None) -> None:
+async def test_no_answer_is_wrong_whoever_scores(by: str, answer: str | None) -> None:
     task = Task("b", "t", "?", "None")
-    verdict = scorer_for(by).score(task, answer, "a thought")
+    verdict = await scorer_for(by).score(task, answer, "a thought")
     assert (verdict.status, verdict.reason) == ("wrong", NO_ANSWER)
 
 
-def test_without_a_judge_the_reason_says_so() -> None:
+async def test_without_a_judge_the_reason_says_so() -> None:
     for answer in ("1000", "", None):
-        verdict = scorer_for("judge").score(TASK, answer, "1000")
+        verdict = await scorer_for("judge").score(TASK, answer, "1000")
         assert (verdict.status, verdict.reason) == ("unscored", NO_JUDGE)
     assert NO_JUDGE.startswith("no judge configured: ")
 

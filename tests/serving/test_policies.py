@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.store.building import plan
 from toleap.errors import UsageError
 from toleap.folder_code import import_neighbour
-from toleap.runs.store.store import Planned, Store
+from toleap.runs.store.store import Store
 from toleap.serving.policies import load_policy
 from toleap.serving.replay import NotRecorded
 from toleap.types import Key, Message, Task, Turn
@@ -113,7 +114,7 @@ async def record(folder: Path) -> None:
     """Two attempts at one task: search for a or b, then answer A or B."""
     task = Task("bench", "t", "q", "A")
     with Store(folder) as store:
-        await store.plan(Planned("bench", "Bench", 1, "r", "s", (), [task]), 2)
+        await plan(store, [task], 2)
         for attempt, word in enumerate("ab"):
             key = Key("bench", "t", attempt)
             await store.begin(key, [OPENING])

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, database_in, finished, query, row_of, stopped_at_exit
+from tests.cli.program import Program, database_in, finished, row_of, standing, stopped_at_exit, turns_in
 from toleap.data import cache
-from toleap.runs.store.codec import unpack_turn
 from toleap.serving.environments import server_environment
 from toleap.types import Turn
 
@@ -60,10 +59,6 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def turns_in(database: Path) -> list[Turn]:
-    return [unpack_turn(blob) for (blob,) in query(database, "SELECT blob FROM turns ORDER BY idx")]
-
-
 def share_cached(turns: Sequence[Turn]) -> float:
     return sum(turn.usage.cached for turn in turns) / sum(turn.usage.prompt for turn in turns)
 
@@ -85,9 +80,7 @@ def test_200_turns_and_a_context_of_32k_on_a_real_server(workplace: Path) -> Non
     assert done.code == 0, done.said
     assert row_of(done.json, "letters")["counts"]["scored"] == 1
     database = database_in(workplace)
-    assert query(database, "SELECT ending, tool_calls, bad_calls, faults FROM attempts") == [
-        ("turn_limit", TURNS, 0, 0)
-    ]
+    assert standing(database, "ending", "tool_calls", "bad_calls", "faults") == [("turn_limit", TURNS, 0, 0)]
     turns = turns_in(database)
     assert len(turns) == TURNS + 1
     assert 0.9 * CONTEXT < turns[-1].usage.prompt < CONTEXT

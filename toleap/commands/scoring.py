@@ -18,7 +18,8 @@ from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.rescoring import Rescored, rescore
-from toleap.runs.store.reading import read_run, read_verdicts
+from toleap.runs.store.reading import read_run, read_state
+from toleap.runs.store.state import RunState, verdicts_of
 from toleap.scoring.agreement import agreement
 from toleap.types import Key, VerdictStatus
 
@@ -46,10 +47,11 @@ def score(options: Mapping[str, Any]) -> int:
 
 
 def _agreement(folder: Path, *, json: bool) -> int:
+    state = read_state(folder)
     rows = [
-        {"benchmark": part.name, "first": a, "second": b, **asdict(agreement(verdicts[a], verdicts[b]))}
-        for part in read_run(folder).benchmarks
-        for verdicts in [_given(folder, part.name)]
+        {"benchmark": name, "first": a, "second": b, **asdict(agreement(verdicts[a], verdicts[b]))}
+        for name in state.benchmarks
+        for verdicts in [_given(state, name)]
         for a, b in combinations(sorted(verdicts), 2)
     ]
     if json:
@@ -63,9 +65,12 @@ def _agreement(folder: Path, *, json: bool) -> int:
     return 0 if rows else 1
 
 
-def _given(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:
+def _given(state: RunState, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:
     """The verdicts of every scorer that gave any."""
-    found = read_verdicts(folder, benchmark)
+    found = {
+        scorer: {key: verdict.status for key, verdict in verdicts.items()}
+        for scorer, verdicts in verdicts_of(state, benchmark).items()
+    }
     return {scorer: verdicts for scorer, verdicts in found.items() if set(verdicts.values()) - {"unscored"}}
 
 

@@ -14,8 +14,8 @@ from toleap.report.comparison import compare_runs, lines
 from toleap.report.published import Published, published_for
 from toleap.report.render import print_table, to_markdown
 from toleap.report.tables import build_table, is_complete
+from toleap.runs.store.database import DATABASE
 from toleap.runs.store.reading import holds_run, read_run
-from toleap.runs.store.writer import DATABASE
 
 
 def table(options: Mapping[str, Any]) -> int:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 import tomli_w
 
 import toleap
 from toleap.config import differing, fingerprint
 from toleap.data.cache import writing
 from toleap.errors import StoreFault, UsageError
-from toleap.runs.evaluation import Prepared
-from toleap.runs.judges import authority
-from toleap.runs.plan import Plan, PlannedBenchmark, revision
-from toleap.runs.store.reading import holds_run, read_run
-from toleap.runs.store.store import Authority, Planned, Store
-from toleap.types import Varied
-
-
-def prepared_for(item: PlannedBenchmark) -> Prepared:
-    """What playing and scoring a benchmark needs of its plan."""
-    tasks = {task.id: task for task in item.tasks}
-    return Prepared(tasks, item.benchmark.render_prompt, item.scorer, item.corpus, item.judge, item.second)
+from toleap.runs.judges import counted
+from toleap.runs.plan import Plan, revision
+from toleap.runs.store.reading import holds_run, stored_state
+from toleap.runs.store.records import Benchmark, Planned, Run, now, same
+from toleap.runs.store.store import Store
+from toleap.types import Task, Varied
 
 
 def check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
@@ -35,9 +29,9 @@ def check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
     """
     if not holds_run(folder):
         return
-    stored = read_run(folder)
-    changed = differing(stored.settings, settings) if stored.settings else []
-    before = {item.name: item.revision for item in stored.benchmarks}
+    stored = stored_state(folder)
+    changed = differing(stored.run.settings, settings) if stored.run else []
+    before = {name: part.revision for name, part in stored.benchmarks.items()}
     for item in plan.benchmarks:
         name = item.benchmark.name
         if name in before and before[name] != revision(item):
@@ -47,60 +41,72 @@ def check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
 
 
 async def write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> None:
-    """Write down the run's settings, where that is not done yet, and plan its attempts.
+    """Write down the run's settings and plan its attempts, where that is not done yet.
 
     Raises:
+        UsageError: tasks that the run had planned are not known any more, and this plan has not got them.
         StoreFault: it cannot be written.
     """
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    facts = {
-        "model": plan.model.label,
-        "scripted": plan.model.policy is not None,
-        "fingerprint": fingerprint(settings),
-        "created": created,
-        "settings": settings,
-    }
-    if any(store.meta(key) is None for key in facts):
-        document = {
-            "toleap": toleap.__version__,
-            "created": created,
-            "fingerprint": facts["fingerprint"],
-            "digest": plan.model.digest,
-            **plan.config.model_dump(mode="json", exclude_none=True),
-        }
-        try:
-            with writing(store.folder / "run.toml") as file:
-                file.write_text(tomli_w.dumps(document), encoding="utf-8")
-        except OSError as error:
-            raise StoreFault(f"{store.folder / 'run.toml'}: cannot be written: {error.strerror}") from error
-        await store.set_meta(facts)
-    if plan.varied is not None:
-        await _write_varied(store, plan.varied)
+    state = store.state
+    varied = _varied(store.folder.name, plan.varied, state.run.varied if state.run else ())
+    run = Run(
+        model=plan.model.label,
+        scripted=plan.model.policy is not None,
+        fingerprint=fingerprint(settings),
+        created=state.run.created if state.run else now(),
+        settings=settings,
+        varied=varied,
+    )
+    if state.run is None:
+        _write_settings(store.folder / "run.toml", plan, run)
+    benchmarks: dict[str, Benchmark] = {}
+    tasks: dict[str, dict[str, Planned]] = {}
     for item in plan.benchmarks:
-        benchmark = item.benchmark
-        by = authority(item.judge) if item.judge else Authority(item.scored_by)
-        if item.unjudged:
-            # Verdicts that a judge gave earlier go on counting while none is configured.
-            by = store.scorer(benchmark.name) or by
-        planned = Planned(
-            benchmark.name,
-            benchmark.title,
-            len(benchmark.tasks()),
-            revision(item),
-            by.scorer,
-            benchmark.breakdown,
-            item.tasks,
-            by.label,
-            by.official,
-            benchmark.measures,
-            authority(item.second) if item.second else None,
+        name, before = item.benchmark.name, state.benchmarks.get(item.benchmark.name)
+        benchmarks[name] = Benchmark(
+            place=before.place if before else len(state.benchmarks) + len(benchmarks),
+            title=item.benchmark.title,
+            tasks_total=len(item.benchmark.tasks()),
+            revision=revision(item),
+            breakdown=item.benchmark.breakdown,
+            scorers=counted(item.scorers, before.scorers if before else ()),
+            measures=item.benchmark.measures,
         )
-        await store.plan(planned, plan.k)
+        again = state.strays.get(name, {})
+        tasks[name] = {
+            task.id: Planned(place, max(plan.k if task.id in item.tasks else 0, again.get(task.id, 0)), _plain(task))
+            for place, task in enumerate(item.benchmark.tasks())
+            if task.id in item.tasks or task.id in again
+        }
+    await store.put_plan(run, benchmarks, tasks)
+    if problem := store.state.problem:
+        raise UsageError(f"{store.folder}: {problem}: the command that planned it makes it good")
 
 
-async def _write_varied(store: Store, varied: Varied) -> None:
-    """Add an ablation to those that the run is part of; the first of an ablation names itself."""
-    ours = {"first": varied.first or store.folder.name, "values": dict(varied.values)}
-    before: list[dict[str, Any]] = store.meta("varied") or []
-    if ours not in before:
-        await store.set_meta({"varied": [*before, ours]})
+def _write_settings(path: Path, plan: Plan, run: Run) -> None:
+    document = {
+        "toleap": toleap.__version__,
+        "created": run.created,
+        "fingerprint": run.fingerprint,
+        "digest": plan.model.digest,
+        **plan.config.model_dump(mode="json", exclude_none=True),
+    }
+    try:
+        with writing(path) as file:
+            file.write_text(tomli_w.dumps(document), encoding="utf-8")
+    except OSError as error:
+        raise StoreFault(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _varied(run: str, varied: Varied | None, before: tuple[Varied, ...]) -> tuple[Varied, ...]:
+    """The ablations that the run is part of, this one added; the first run of an ablation names itself."""
+    if varied is None:
+        return before
+    ours = Varied(varied.first or run, dict(varied.values))
+    return before if any(same(ours, other) for other in before) else (*before, ours)
+
+
+def _plain(task: Task) -> dict[str, Any]:
+    """The columns of a task's data as JSON has them."""
+    columns: dict[str, Any] = orjson.loads(orjson.dumps(dict(task.metadata), default=str))
+    return columns

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,16 +13,15 @@ from toleap.agent.loop import Player, is_last, run_attempt
 from toleap.agent.opening import opening_messages
 from toleap.data.images import is_picture
 from toleap.errors import TornRecord
-from toleap.runs.judging import Judge, Judging
+from toleap.runs.judging import Judging
+from toleap.runs.plan import PlannedBenchmark
 from toleap.runs.progress import Progress
 from toleap.runs.replaying import replayed
 from toleap.runs.spending import Meter
 from toleap.runs.store.store import Store
-from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
+from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn
 
 _log = logging.getLogger(__name__)
-_VERDICTS_AT_ONCE = 256
-"""Verdicts written together, so that they share a commit."""
 
 
 class Tools(Protocol):
@@ -39,33 +37,12 @@ class Tools(Protocol):
         """End the trajectory's sessions."""
 
 
-class Scorer(Protocol):
-    """From an answer to a verdict."""
-
-    def score(self, task: Task, answer: str | None, response: str) -> Verdict:
-        """The verdict on one attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A benchmark ready to be played: its tasks by id, how a task is put to the model, and who scores it."""
-
-    tasks: Mapping[str, Task]
-    prompt: Callable[[Task], str]
-    scorer: Scorer
-    corpus: str | None
-    judge: Judge | None = None
-    """Asked instead of the scorer where one is configured."""
-    second: Judge | None = None
-    """Asked beside the scorer: its verdicts do not count in the headline."""
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Plays attempts of one run."""
 
     run: str
-    benchmarks: Mapping[str, Prepared]
+    benchmarks: Mapping[str, PlannedBenchmark]
     player: Player
     dock: Tools
     store: Store
@@ -126,54 +103,15 @@ class Evaluation:
         await self.store.put_turn(key, turn, self.meter.take())
         self.progress.turn(turn)
 
-    async def _end(self, trajectory: Trajectory, task: Task, benchmark: Prepared) -> None:
-        answer, response = trajectory.answer, trajectory.response
-        if benchmark.judge is not None:
-            await self.store.end(trajectory, None)
-            self.progress.ended()
-            self.judging.submit(benchmark.judge, trajectory.key, task, answer, response)
-            return
-        verdict = benchmark.scorer.score(task, answer, response)
-        await self.store.end(trajectory, verdict)
+    async def _end(self, trajectory: Trajectory, task: Task, benchmark: PlannedBenchmark) -> None:
+        ended = await self.store.end(trajectory)
         self.progress.ended()
-        self.progress.judged(verdict)
-        if benchmark.second is not None:
-            self.judging.submit(benchmark.second, trajectory.key, task, answer, response, second=True)
+        self.judging.submit(benchmark.scorers, task, ended)
 
-    def _opening(self, task: Task, benchmark: Prepared) -> tuple[Message, ...]:
+    def _opening(self, task: Task, benchmark: PlannedBenchmark) -> tuple[Message, ...]:
         pictures = [file.path for file in task.attachments if is_picture(file.path)] if self.shows_pictures else []
-        return opening_messages(self.system, benchmark.prompt(task), pictures)
+        return opening_messages(self.system, benchmark.benchmark.render_prompt(task), pictures)
 
-    def _context(self, key: Key, task: Task, benchmark: Prepared) -> CallContext:
+    def _context(self, key: Key, task: Task, benchmark: PlannedBenchmark) -> CallContext:
         files = {attachment.name: str(attachment.path) for attachment in task.attachments}
         return CallContext(self.run, *key, corpus=benchmark.corpus, files=files, policy=self.policy)
-
-
-async def score_missing(store: Store, name: str, benchmark: Prepared, fingerprint: str, judging: Judging) -> int:
-    """Score the attempts that ended without a verdict of the benchmark's present scorer; returns how many.
-
-    Those for a judge are only submitted: ``judging.finish()`` waits for them.
-    """
-    waiting = [item for item in store.without_verdict(name, fingerprint) if item[0].task in benchmark.tasks]
-    if benchmark.judge is not None:
-        for key, answer, response in waiting:
-            judging.submit(benchmark.judge, key, benchmark.tasks[key.task], answer, response)
-        return len(waiting)
-    for start in range(0, len(waiting), _VERDICTS_AT_ONCE):
-        verdicts = [
-            (key, benchmark.scorer.score(benchmark.tasks[key.task], answer, response))
-            for key, answer, response in waiting[start : start + _VERDICTS_AT_ONCE]
-        ]
-        await asyncio.gather(*(store.put_verdict(key, verdict) for key, verdict in verdicts))
-    return len(waiting)
-
-
-def judge_second(store: Store, name: str, benchmark: Prepared, judging: Judging) -> int:
-    """Ask for the second verdicts that are missing; returns how many. ``judging.finish()`` waits for them."""
-    if benchmark.second is None:
-        return 0
-    missing = store.without_verdict(name, benchmark.second.fingerprint)
-    waiting = [item for item in missing if item[0].task in benchmark.tasks]
-    for key, answer, response in waiting:
-        judging.submit(benchmark.second, key, benchmark.tasks[key.task], answer, response, second=True)
-    return len(waiting)

@@ -1,53 +1,45 @@
-"""The judges of a run: one for each benchmark that needs one, all asking the same server."""
+"""The scorers of a run's benchmarks: rules, and judges that all ask one server."""
 
 from __future__ import annotations
 
 from toleap.benchmark import Benchmark
 from toleap.config import JudgeSettings
 from toleap.errors import UsageError
-from toleap.runs.store.store import Authority
 from toleap.scoring.judge import Endpoint, Judge, make_judge
 from toleap.scoring.judge.official import SOURCES
+from toleap.scoring.scorers import NoJudge, Scorer, scorer_for
+from toleap.types import ScoredBy
 
 _GENERAL = "general"
 _JUDGED = "judge"
 
 
-def authority(judge: Judge) -> Authority:
-    """What a run keeps of who gave its verdicts."""
-    return Authority(judge.fingerprint, judge.label, judge.official)
-
-
 class Judges:
-    """Makes judges from one set of settings; without a judge model there are none."""
+    """Makes scorers from one set of judge settings; without a judge model there are no judges."""
 
     def __init__(self, settings: JudgeSettings) -> None:
         self._settings = settings
         self._endpoint = Endpoint(settings) if settings.model is not None else None
 
-    def judge_of(self, benchmark: Benchmark) -> Judge | None:
-        """The judge of a benchmark; None where a rule scores it or no judge is configured.
+    def scorers_of(self, benchmark: Benchmark, *, trust: bool) -> tuple[Scorer, ...]:
+        """Who scores a benchmark: the headline's scorer first, then whoever gives verdicts beside it.
 
         Raises:
-            UsageError: the benchmark's rubric is unknown, or its prompt cannot be used.
+            UsageError: there is no such scorer or rubric, its Python may not run, or its prompt cannot be used.
         """
-        return self._made(benchmark, self._settings) if benchmark.score.by == _JUDGED else None
+        score = benchmark.score
+        where = f"{benchmark.folder / 'benchmark.toml'}: score.by"
+        rule = scorer_for(score.by, where=where, folder=benchmark.source.folder, trust=trust)
+        judge = self._judge(benchmark, self._settings) if score.by == _JUDGED else None
+        beside = self._judge(benchmark, self._beside(benchmark)) if score.also == _JUDGED else None
+        return (judge or rule, *([beside] if beside else []))
 
-    def second_of(self, benchmark: Benchmark) -> Judge | None:
-        """The judge that gives second verdicts beside a rule's; None where none is asked for or configured.
-
-        A rubric without an owner has our wording only, whatever ``judge.prompt`` says.
-
-        Raises:
-            UsageError: as ``judge_of``.
-        """
-        if benchmark.score.also != _JUDGED:
-            return None
+    def _beside(self, benchmark: Benchmark) -> JudgeSettings:
+        """A rubric without an owner has our wording only, whatever ``judge.prompt`` says."""
         official = (benchmark.score.rubric or _GENERAL) in SOURCES
-        settings = self._settings if official else self._settings.model_copy(update={"prompt": "toleap"})
-        return self._made(benchmark, settings)
+        return self._settings if official else self._settings.model_copy(update={"prompt": "toleap"})
 
-    def _made(self, benchmark: Benchmark, settings: JudgeSettings) -> Judge | None:
+    def _judge(self, benchmark: Benchmark, settings: JudgeSettings) -> Judge | None:
         if self._endpoint is None:
             return None
         own = benchmark.folder / "judge.jinja"
@@ -67,3 +59,13 @@ class Judges:
         """Close the connections to the judge's server."""
         if self._endpoint is not None:
             await self._endpoint.close()
+
+
+def counted(scorers: tuple[Scorer, ...], before: tuple[ScoredBy, ...]) -> tuple[ScoredBy, ...]:
+    """Whose verdicts count from now on, the headline's first.
+
+    Those that a judge gave ``before`` go on counting while none is configured.
+    """
+    now = tuple(ScoredBy(scorer.fingerprint, scorer.label, scorer.official) for scorer in scorers)
+    headline = before[:1] if isinstance(scorers[0], NoJudge) and before else now[:1]
+    return (*headline, *(now[1:] or before[1:]))

@@ -1,53 +1,51 @@
-"""Judging beside the run: attempts that have ended wait for their verdict without holding up the others.
+"""Scoring beside the run: attempts that have ended wait for their verdicts without holding up the others.
 
 A verdict that a judge could not give is stored as unscored with its reason, and is asked for again by ``toleap
-score`` or by the same command. Killing the process between an attempt's end and its verdict repeats only the judging.
+score`` or by the same command. Killing the process between an attempt's end and its verdict repeats only the scoring.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from toleap.runs.store.store import Store
-from toleap.types import Key, Task, Verdict
-
-
-class Judge(Protocol):
-    """Whatever turns an answer into a verdict by asking somebody; it bounds its own concurrency."""
-
-    @property
-    def fingerprint(self) -> str:
-        """The judge's name and a hash of everything that can change its verdicts."""
-
-    async def judge(self, task: Task, answer: str | None, response: str) -> Verdict:
-        """The verdict on one attempt; a judge that fails gives an unscored one with the reason."""
+from toleap.runs.store.store import Store, Unjudged
+from toleap.scoring.scorers import Scorer
+from toleap.types import Task, Verdict
 
 
 @dataclass(slots=True)
 class Judging:
-    """The verdicts that are being asked for now. ``told`` is called with each verdict once it is durable."""
+    """The verdicts that are being asked for now. ``told`` is called with each headline verdict once it is durable."""
 
     store: Store
     told: Callable[[Verdict], None] = lambda _verdict: None
     _pending: set[asyncio.Task[None]] = field(default_factory=set)
     _failed: BaseException | None = None
-    """The first that a judge could not be blamed for: the store's, or a bug of ours."""
+    """The first that no scorer could be blamed for: the store's, or a bug of ours."""
 
     @property
     def pending(self) -> int:
         """How many verdicts are being waited for."""
         return len(self._pending)
 
-    def submit(
-        self, judge: Judge, key: Key, task: Task, answer: str | None, response: str, *, second: bool = False
-    ) -> None:
-        """Ask for a verdict in the background. A ``second`` one, beside the headline's, is stored and not told."""
-        pending = asyncio.create_task(self._judge(judge, key, task, answer, response, second=second))
-        self._pending.add(pending)
-        pending.add_done_callback(self._ended)
+    def submit(self, scorers: Sequence[Scorer], task: Task, ended: Unjudged) -> None:
+        """Ask for the verdicts on an attempt in the background, the headline's scorer first."""
+        for place, scorer in enumerate(scorers):
+            self._ask(scorer, task, ended, told=self._told if place == 0 else None)
+
+    def submit_missing(self, benchmark: str, scorers: Sequence[Scorer], tasks: Mapping[str, Task]) -> list[int]:
+        """Ask for the verdicts that ended attempts at these tasks lack; returns how many of each scorer."""
+        asked = []
+        for place, scorer in enumerate(scorers):
+            waiting = [
+                item for item in self.store.without_verdict(benchmark, scorer.fingerprint) if item.key.task in tasks
+            ]
+            for item in waiting:
+                self._ask(scorer, tasks[item.key.task], item, told=self._told if place == 0 else None)
+            asked.append(len(waiting))
+        return asked
 
     async def finish(self) -> None:
         """Wait until every verdict asked for is stored.
@@ -60,20 +58,29 @@ class Judging:
         if self._failed is not None:
             raise self._failed
 
-    def _ended(self, judged: asyncio.Task[None]) -> None:
-        self._pending.discard(judged)
-        if not judged.cancelled() and self._failed is None:
-            self._failed = judged.exception()
-
     def stop(self) -> None:
-        """Give up what is pending: those attempts are judged when asked for again."""
+        """Give up what is pending: those attempts are scored when asked for again."""
         for pending in self._pending:
             pending.cancel()
 
-    async def _judge(
-        self, judge: Judge, key: Key, task: Task, answer: str | None, response: str, *, second: bool
+    def _ask(self, scorer: Scorer, task: Task, ended: Unjudged, *, told: Callable[[Verdict], None] | None) -> None:
+        pending = asyncio.create_task(self._score(scorer, task, ended, told))
+        self._pending.add(pending)
+        pending.add_done_callback(self._ended)
+
+    def _ended(self, scored: asyncio.Task[None]) -> None:
+        self._pending.discard(scored)
+        if not scored.cancelled() and self._failed is None:
+            self._failed = scored.exception()
+
+    def _told(self, verdict: Verdict) -> None:
+        """``told`` as it is when the verdict comes."""
+        self.told(verdict)
+
+    async def _score(
+        self, scorer: Scorer, task: Task, ended: Unjudged, told: Callable[[Verdict], None] | None
     ) -> None:
-        verdict = await judge.judge(task, answer, response)
-        await self.store.put_verdict(key, verdict)
-        if not second:
-            self.told(verdict)
+        verdict = await scorer.score(task, ended.answer, ended.response)
+        await self.store.put_verdict(ended, verdict)
+        if told is not None:
+            told(verdict)

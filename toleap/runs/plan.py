@@ -23,9 +23,8 @@ from toleap.folders import find, find_all
 from toleap.runs.judges import Judges
 from toleap.runs.models import ModelChoice, choose_model
 from toleap.runs.spending import cap_of
-from toleap.scoring.judge import Judge
 from toleap.scoring.measures import check_measures
-from toleap.scoring.scorers import AbsentJudge, Scorer, scorer_for
+from toleap.scoring.scorers import Scorer
 from toleap.types import Task, Usage, Varied
 
 _WEB_CHOICES = (
@@ -53,25 +52,13 @@ class PlannedBenchmark:
     """One benchmark of a run: which of its tasks, over which pages, scored by whom."""
 
     benchmark: Benchmark
-    tasks: tuple[Task, ...]
-    scorer: Scorer
-    corpus: str | None
-    judge: Judge | None
-    """Who judges instead of the scorer, where a judge is needed and configured."""
+    tasks: Mapping[str, Task]
+    """Those to be played now, by id."""
+    scorers: tuple[Scorer, ...]
+    """Who gives verdicts, the headline's first."""
+    corpus: str
     web: str
     """What ``search`` and ``fetch_url`` answer from, as a fingerprint."""
-    second: Judge | None = None
-    """Who gives second verdicts beside a rule's, where that is asked for and a judge is configured."""
-
-    @property
-    def unjudged(self) -> bool:
-        """A judge is needed, and none is configured."""
-        return self.judge is None and isinstance(self.scorer, AbsentJudge)
-
-    @property
-    def scored_by(self) -> str:
-        """The fingerprint of whoever gives the verdicts."""
-        return (self.judge or self.scorer).fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,14 +272,12 @@ def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None, jud
     if not ready:
         raise UsageError(f"{item.name}: {ready.missing}; type: {ready.command}")
     corpus = _corpus(item, config.web)
-    tasks = item.tasks()[:limit]
-    where = f"{item.folder / 'benchmark.toml'}: score.by"
-    scorer = scorer_for(item.score.by, where=where, folder=item.source.folder, trust=item.source.trust)
+    tasks = {task.id: task for task in item.tasks()[:limit]}
+    scorers = judges.scorers_of(item, trust=item.source.trust)
     check_measures(item.measures, f"{item.folder / 'benchmark.toml'}: report.measures")
-    judge, second = judges.judge_of(item), judges.second_of(item)
     # Last, since it may index a large file: whatever else is wrong is said before that.
     web = open_corpus(corpus).digest[:16]
-    return PlannedBenchmark(item, tasks, scorer, str(corpus), judge, web, second)
+    return PlannedBenchmark(item, tasks, scorers, str(corpus), web)
 
 
 def _corpus(item: Benchmark, web: str | None) -> Path:

@@ -10,14 +10,12 @@ from pathlib import Path
 from toleap.benchmark import Benchmark, load
 from toleap.config import JudgeSettings
 from toleap.errors import UsageError
-from toleap.runs.evaluation import Prepared, judge_second, score_missing
-from toleap.runs.judges import Judges, authority
+from toleap.runs.judges import Judges, counted
 from toleap.runs.judging import Judging
 from toleap.runs.store.reading import read_run
-from toleap.runs.store.store import Authority, Store
-from toleap.scoring.judge import Judge
+from toleap.runs.store.store import Store
 from toleap.scoring.measures import check_measures
-from toleap.scoring.scorers import AbsentJudge, scorer_for
+from toleap.scoring.scorers import NoJudge, Scorer
 from toleap.types import BenchmarkResult, RunResult
 
 
@@ -49,42 +47,30 @@ async def rescore(
     with Store(folder) as store:
         async with contextlib.aclosing(judges):
             for part, benchmark in parts:
-                for done in await _rescore(store, part, benchmark, judges, again=again, trust=trust):
+                scorers = judges.scorers_of(benchmark, trust=trust)
+                for done in await _rescore(store, part, benchmark, scorers, again=again):
                     told(done)
 
 
 async def _rescore(
-    store: Store, part: BenchmarkResult, benchmark: Benchmark, judges: Judges, *, again: bool, trust: bool
+    store: Store, part: BenchmarkResult, benchmark: Benchmark, scorers: tuple[Scorer, ...], *, again: bool
 ) -> list[Rescored]:
-    judge, second = judges.judge_of(benchmark), judges.second_of(benchmark)
-    scorer = scorer_for(benchmark.score.by, folder=benchmark.source.folder, trust=trust)
-    if judge is None and isinstance(scorer, AbsentJudge):
+    if isinstance(scorers[0], NoJudge):
         raise UsageError(f"{part.name} needs a judge: add --judge-model NAME --judge-url URL")
-    by = authority(judge) if judge else Authority(scorer.fingerprint)
-    for before, now in ((store.scorer(part.name), judge), (store.second(part.name), second)):
-        _refuse_another(part.name, before, now, again=again)
-    tasks = {task.id: task for task in benchmark.tasks()}
-    prepared = Prepared(tasks, benchmark.render_prompt, scorer, None, judge, second)
+    before = store.state.benchmarks[part.name].scorers
+    for earlier, scorer in zip(before, scorers, strict=False):
+        if scorer.label and earlier.label and earlier.fingerprint != scorer.fingerprint and not again:
+            raise UsageError(
+                f"{part.name} was judged by {earlier.label}: add --again to judge all of it by {scorer.label}"
+            )
     judging = Judging(store)
-    done = [Rescored(part.name, await score_missing(store, part.name, prepared, by.scorer, judging), _name(by))]
-    if second:
-        done.append(Rescored(part.name, judge_second(store, part.name, prepared, judging), second.label))
+    asked = judging.submit_missing(part.name, scorers, {task.id: task for task in benchmark.tasks()})
     await judging.finish()
-    await store.set_measures(part.name, benchmark.measures)
-    await store.set_scorer(part.name, by)
-    if second:
-        await store.set_second(part.name, authority(second))
-    return done
-
-
-def _refuse_another(name: str, before: Authority | None, now: Judge | None, *, again: bool) -> None:
-    """Another judge than before goes over everything only when told to."""
-    if now and before and before.label and before[:2] != authority(now)[:2] and not again:
-        raise UsageError(f"{name} was judged by {before.label}: add --again to judge all of it by {now.label}")
-
-
-def _name(by: Authority) -> str:
-    return by.label or by.scorer
+    await store.put_scorers(part.name, counted(scorers, before), benchmark.measures)
+    return [
+        Rescored(part.name, count, scorer.label or scorer.fingerprint)
+        for scorer, count in zip(scorers, asked, strict=True)
+    ]
 
 
 def _loaded(run: RunResult, part: BenchmarkResult, *, trust: bool) -> Benchmark:

@@ -24,16 +24,16 @@ from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.errors import ServerFault, StoreFault
 from toleap.runs.announcing import Announcement, announcement
 from toleap.runs.auxiliary import connected, page_reader
-from toleap.runs.beginning import check_same, prepared_for, write_plan
+from toleap.runs.beginning import check_same, write_plan
 from toleap.runs.descriptors import room_for
-from toleap.runs.evaluation import Evaluation, Prepared, judge_second, score_missing
+from toleap.runs.evaluation import Evaluation
 from toleap.runs.interrupts import INTERRUPTED, Interrupts, catching
 from toleap.runs.judging import Judging
-from toleap.runs.plan import Plan, identity, run_name
+from toleap.runs.plan import Plan, PlannedBenchmark, identity, run_name
 from toleap.runs.progress import Progress, shown
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.servers import Endpoint, KeptServer, started
-from toleap.runs.spending import Meter, cap_of
+from toleap.runs.spending import ROLES, Meter, cap_of
 from toleap.runs.store.salvage import mend
 from toleap.runs.store.store import Owed, Store
 from toleap.types import Key, RunResult, Usage
@@ -89,19 +89,19 @@ async def _execute(
             console.print(f"warning: {salvaged}", markup=False)
         check_same(folder, settings, plan)
         with Store(folder) as store:
-            for key in await store.heal():
-                console.print(f"{key}: its stored record is damaged, so it is owed again", markup=False)
             await write_plan(store, plan, settings)
-            prepared = {item.benchmark.name: prepared_for(item) for item in plan.benchmarks}
-            owed = _owed(plan, store, prepared, with_quarantined=retry_quarantined)
+            for key in store.state.lost():
+                console.print(f"{key}: its stored record is damaged, so it is owed again", markup=False)
+            planned = {item.benchmark.name: item for item in plan.benchmarks}
+            owed = _owed(plan, store, planned, with_quarantined=retry_quarantined)
             if retry_quarantined:
-                await store.forgive([item.key for item in owed])
-                owed = _owed(plan, store, prepared, with_quarantined=True)
-            meter = Meter({"model": Usage(), "auxiliary": Usage(), **await store.spent()})
+                await store.forgive(item.key for item in owed)
+                owed = _owed(plan, store, planned, with_quarantined=True)
+            meter = Meter(dict.fromkeys(ROLES, Usage()) | store.spent())
             announce(announcement(plan, name, folder, len(owed), meter))
             try:
-                async with _judging(plan, store, prepared, console) as judging:
-                    playing = _Playing(plan, name, prepared, store, dock, judging, console, interrupts, meter, kept)
+                async with _judging(plan, store, console) as judging:
+                    playing = _Playing(plan, name, planned, store, dock, judging, console, interrupts, meter, kept)
                     halted = await playing.play(owed) if owed else None
                     if halted == INTERRUPTED:
                         judging.stop()
@@ -113,26 +113,22 @@ async def _execute(
             return Outcome(store.result(), folder, halted)
 
 
-def _owed(plan: Plan, store: Store, prepared: Mapping[str, Prepared], *, with_quarantined: bool) -> list[Owed]:
+def _owed(plan: Plan, store: Store, planned: Mapping[str, PlannedBenchmark], *, with_quarantined: bool) -> list[Owed]:
     """What the run has to play now: a smaller extent than before leaves out the rest."""
     return [
         item
-        for item in store.owed(list(prepared), with_quarantined=with_quarantined)
-        if item.key.attempt < plan.k and item.key.task in prepared[item.key.benchmark].tasks
+        for item in store.owed(planned, with_quarantined=with_quarantined)
+        if item.key.attempt < plan.k and item.key.task in planned[item.key.benchmark].tasks
     ]
 
 
 @contextlib.asynccontextmanager
-async def _judging(
-    plan: Plan, store: Store, prepared: Mapping[str, Prepared], console: Console
-) -> AsyncIterator[Judging]:
+async def _judging(plan: Plan, store: Store, console: Console) -> AsyncIterator[Judging]:
     """Scores what earlier starts left without a verdict, and waits at the end for every verdict asked for."""
     judging = Judging(store)
     async with contextlib.aclosing(plan.judges):
         for item in plan.benchmarks:
-            name = item.benchmark.name
-            await score_missing(store, name, prepared[name], item.scored_by, judging)
-            judge_second(store, name, prepared[name], judging)
+            judging.submit_missing(item.benchmark.name, item.scorers, item.tasks)
         yield judging
         if judging.pending:
             console.print(f"judging: {judging.pending} answers", highlight=False)
@@ -145,7 +141,7 @@ class _Playing:
 
     plan: Plan
     name: str
-    prepared: Mapping[str, Prepared]
+    planned: Mapping[str, PlannedBenchmark]
     store: Store
     dock: Dock
     judging: Judging
@@ -223,7 +219,7 @@ class _Playing:
         page_chars = config.dock.page_chars if reader is None else config.reader.page_chars
         return Evaluation(
             run=self.name,
-            benchmarks=self.prepared,
+            benchmarks=self.planned,
             player=player,
             dock=self.dock,
             store=self.store,

@@ -7,20 +7,15 @@ process was killed; no server says what those cost.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from toleap.config import Operation
-from toleap.errors import StoreFault, UsageError
-from toleap.runs.store import codec
-from toleap.types import Usage
+from toleap.errors import UsageError
+from toleap.types import Role, Usage
 
-Role = Literal["model", "auxiliary"]
-"""Who wrote: the model under test, or one that reads pages and writes summaries for it."""
 Spent = Mapping[Role, Usage]
-_ROLES: tuple[Role, ...] = ("model", "auxiliary")
+ROLES: tuple[Role, ...] = ("model", "auxiliary")
 _PRICED = 1_000_000
 _PRICES = "PROMPT,WRITTEN per million tokens"
 
@@ -29,7 +24,7 @@ _PRICES = "PROMPT,WRITTEN per million tokens"
 class Meter:
     """Counts replies as they come, and hands on what is not stored yet."""
 
-    spent: dict[Role, Usage] = field(default_factory=lambda: dict.fromkeys(_ROLES, Usage()))
+    spent: dict[Role, Usage] = field(default_factory=lambda: dict.fromkeys(ROLES, Usage()))
     uncounted: bool = False
     """A server gave a reply without saying how many tokens it has."""
     _unsaved: dict[Role, Usage] = field(default_factory=dict)
@@ -39,8 +34,8 @@ class Meter:
 
         def count(usage: Usage) -> None:
             self.uncounted |= not usage.prompt and not usage.completion
-            self.spent[role] = _sum(self.spent[role], usage)
-            self._unsaved[role] = _sum(self._unsaved.get(role, Usage()), usage)
+            self.spent[role] = self.spent[role] + usage
+            self._unsaved[role] = self._unsaved.get(role, Usage()) + usage
 
         return count
 
@@ -125,40 +120,6 @@ def parse_price(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"--price {text!r}: write {_PRICES}, for example 0.15,0.60") from None
-
-
-def add(database: sqlite3.Connection, spent: Spent) -> None:
-    """Add to what is stored, within a transaction."""
-    database.executemany(
-        "INSERT INTO spending VALUES (?, ?, ?, ?) ON CONFLICT (role) DO UPDATE SET "
-        "prompt = prompt + excluded.prompt, cached = cached + excluded.cached, written = written + excluded.written",
-        [(role, usage.prompt, usage.cached, usage.completion) for role, usage in spent.items()],
-    )
-
-
-def stored(database: sqlite3.Connection) -> dict[Role, Usage]:
-    """What is stored; empty where nothing ever was."""
-    rows = database.execute("SELECT role, prompt, cached, written FROM spending")
-    return {role: Usage(prompt, written, cached) for role, prompt, cached, written in rows}
-
-
-def of_turns(blobs: Iterable[bytes]) -> dict[Role, Usage]:
-    """What stored turns cost: for a run that was begun before spending was stored. Torn turns count for nothing."""
-    meter = Meter()
-    model, auxiliary = meter.counter("model"), meter.counter("auxiliary")
-    for blob in blobs:
-        try:
-            turn = codec.unpack_turn(blob)
-        except StoreFault:
-            continue
-        model(turn.usage)
-        for call in turn.subcalls:
-            auxiliary(call.usage)
-    return meter.spent
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(one.prompt + other.prompt, one.completion + other.completion, one.cached + other.cached)
 
 
 def _priced(usage: Usage, price: tuple[float, float, float]) -> float:

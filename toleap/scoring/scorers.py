@@ -22,14 +22,26 @@ NO_JUDGE = "no judge configured: the answer needs one to be scored"
 
 
 class Scorer(Protocol):
-    """Whatever turns answers into verdicts."""
+    """Whatever turns answers into verdicts: a rule, a judge, or nobody."""
 
     @property
     def fingerprint(self) -> str:
         """The scorer's name and a hash of everything that can change its verdicts."""
 
-    def score(self, task: Task, answer: str | None, response: str) -> Verdict:
-        """The verdict on one attempt; ``response`` is the whole last message, for scorers that read it."""
+    @property
+    def label(self) -> str:
+        """A judge's name for people; empty for a rule."""
+
+    @property
+    def official(self) -> bool:
+        """Whether the verdicts are those of the benchmark's owner's judge."""
+
+    async def score(self, task: Task, answer: str | None, response: str) -> Verdict:
+        """The verdict on one attempt; ``response`` is the whole last message, for scorers that read it.
+
+        A scorer that cannot tell gives an unscored verdict with the reason; nothing is raised. One that asks
+        somebody bounds its own concurrency.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +50,10 @@ class RuleScorer:
 
     fingerprint: str
     rule: Callable[[str, str], bool]
+    label: str = ""
+    official: bool = False
 
-    def score(self, task: Task, answer: str | None, response: str) -> Verdict:  # noqa: ARG002 - protocol
+    async def score(self, task: Task, answer: str | None, response: str) -> Verdict:  # noqa: ARG002 - protocol
         """Correct or wrong, never unscored."""
         if answer is None or not answer.strip():
             return Verdict("wrong", NO_ANSWER, self.fingerprint)
@@ -55,8 +69,10 @@ class FindingScorer:
     fingerprint: str
     find: Callable[[Task, str, str], Finding]
     """From the task, the answer and the whole last message."""
+    label: str = ""
+    official: bool = False
 
-    def score(self, task: Task, answer: str | None, response: str) -> Verdict:
+    async def score(self, task: Task, answer: str | None, response: str) -> Verdict:
         """What the function finds; an attempt without any answer is wrong whatever it would find."""
         if answer is None or not answer.strip():
             return Verdict("wrong", NO_ANSWER, self.fingerprint)
@@ -65,12 +81,14 @@ class FindingScorer:
 
 
 @dataclass(frozen=True, slots=True)
-class AbsentJudge:
+class NoJudge:
     """Stands where a judge is needed and none is configured: answers wait, unscored, and are never wrong."""
 
     fingerprint: str
+    label: str = ""
+    official: bool = False
 
-    def score(self, task: Task, answer: str | None, response: str) -> Verdict:  # noqa: ARG002 - protocol
+    async def score(self, task: Task, answer: str | None, response: str) -> Verdict:  # noqa: ARG002 - protocol
         """Unscored, also without an answer: a row of which only the empty answers counted would say nothing."""
         return Verdict("unscored", NO_JUDGE, self.fingerprint, extracted=answer)
 
@@ -90,7 +108,7 @@ def _exact() -> Scorer:
 
 
 def _judge() -> Scorer:
-    return AbsentJudge(fingerprint("judge", "absent"))
+    return NoJudge(fingerprint("judge", "absent"))
 
 
 def _choice() -> Scorer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any
 
 import orjson
 
-from toleap.errors import StoreFault, ToleapError, UsageError
-from toleap.runs.store import codec
-from toleap.runs.store.writer import DATABASE, connect
+from toleap.errors import ToleapError
+from toleap.runs.store.reading import read_trajectories
 from toleap.types import Message, Turn
 
 _Place = tuple[bytes, ...]
@@ -46,17 +44,7 @@ class RecordedRun:
         Raises:
             UsageError: there is no run, or it cannot be read.
         """
-        path = folder / DATABASE
-        if not path.is_file():
-            raise UsageError(f"{folder}: no run here (no {DATABASE})")
-        try:
-            database = connect(path, read_only=True)
-            try:
-                return cls(_conversations(database))
-            finally:
-                database.close()
-        except (sqlite3.Error, StoreFault) as error:
-            raise UsageError(f"{path}: cannot be read: {error}") from error
+        return cls((opening, turns) for _, opening, turns in read_trajectories(folder))
 
     def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> Message:  # noqa: ARG002
         """The recorded reply.
@@ -73,19 +61,6 @@ class RecordedRun:
         turn = self._handed_out[place]
         self._handed_out[place] += 1
         return replies[turn % len(replies)]
-
-
-def _conversations(database: sqlite3.Connection) -> Iterable[tuple[Sequence[Message], Sequence[Turn]]]:
-    attempts = database.execute(
-        "SELECT benchmark, task, attempt, opening FROM attempts WHERE opening IS NOT NULL "
-        "ORDER BY benchmark, task, attempt"
-    ).fetchall()
-    for benchmark, task, attempt, opening in attempts:
-        blobs = database.execute(
-            "SELECT blob FROM turns WHERE benchmark = ? AND task = ? AND attempt = ? ORDER BY idx",
-            (benchmark, task, attempt),
-        )
-        yield codec.unpack_messages(opening), [codec.unpack_turn(blob) for (blob,) in blobs]
 
 
 def _assistant(messages: Iterable[Message]) -> list[Message]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import toleap
+from tests.runs.store.building import plan, stored_turn
 from toleap.chat.dialects import DialectName, dialect_for
-from toleap.runs.store.codec import pack, pack_turn, unpack_turn
 from toleap.runs.store.conduct import conduct_of, identity
 from toleap.runs.store.reading import read_run
-from toleap.runs.store.store import Planned, Store
+from toleap.runs.store.store import Store
 from toleap.types import (
     AttemptRow,
     CallForm,
@@ -37,7 +34,7 @@ from toleap.types import (
 )
 
 KEY = Key("b", "t", 0)
-PLANNED = Planned("b", "Bench", 1, "rev", "rule-1", (), (Task("b", "t", "question", "gold"),))
+TASKS = (Task("b", "t", "question", "gold"),)
 TOOLS = ("search", "fetch_url")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=3),
@@ -94,7 +91,7 @@ def test_what_always_holds(turns: list[list[dict[str, Any]]]) -> None:
     assert sum(found.new) == len({identity(item) for one in played for item in one.calls})
     again = conduct_of([*played, *(replace(one, index=one.index + len(played)) for one in played)])
     assert (again.calls, again.new) == (found.calls * 2, (*found.new, *(0 for _ in turns)))
-    assert conduct_of([unpack_turn(pack_turn(one)) for one in played]) == found, "stored turns give the same"
+    assert conduct_of([stored_turn(one) for one in played]) == found, "stored turns give the same"
 
 
 HERMES = "<tool_call>{}</tool_call>"
@@ -165,20 +162,13 @@ def test_forms_and_work_beside_the_turns_are_counted() -> None:
     assert (found.auxiliary_prompt, found.auxiliary_completion) == (1400, 124)
 
 
-def test_turns_stored_before_forms_were_known_are_read() -> None:
-    raw = orjson.loads(orjson.dumps(turn(0, call("search", q="a"))))
-    for item in raw["calls"]:
-        del item["form"]
-    assert unpack_turn(pack(raw)).calls[0].form is CallForm.PLAIN
-
-
 async def ended(folder: Path) -> None:
     turns = (turn(0, call("search", q="a"), call("search", CallForm.MENDED, q="a")),)
     with Store(folder) as store:
-        await store.plan(PLANNED, 2)
+        await plan(store, TASKS, 2)
         await store.begin(KEY, ())
         await store.fault(KEY, "down", quarantine=False)
-        await store.end(Trajectory(KEY, (), turns, Ending.ANSWERED, "x", "x"), None)
+        await store.end(Trajectory(KEY, (), turns, Ending.ANSWERED, "x", "x"))
 
 
 def rows(folder: Path) -> tuple[AttemptRow, ...]:
@@ -196,29 +186,12 @@ async def test_they_are_stored_with_the_attempt(tmp_path: Path) -> None:
 
 async def test_what_happened_to_an_attempt_stays_known(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-        await store.plan(PLANNED, 2)
+        await plan(store, TASKS, 2)
         await store.begin(KEY, ())
         await store.begin(KEY, (), restart=True)
         await store.fault(KEY, "down", quarantine=True)
         await store.forgive([KEY])
-        await store.end(Trajectory(KEY, (), (), Ending.ANSWERED, "x", "x"), None)
+        await store.end(Trajectory(KEY, (), (), Ending.ANSWERED, "x", "x"))
     played, owed = rows(tmp_path)
     assert (played.faults, played.restarts) == (1, 1), "a forgiven fault was one"
     assert (owed.faults, owed.restarts) == (0, 0)
-
-
-async def test_a_run_of_before_is_read_and_goes_on(tmp_path: Path) -> None:
-    await ended(tmp_path)
-    with contextlib.closing(sqlite3.connect(tmp_path / "run.db")) as database:
-        database.execute("DROP TABLE conduct")
-        database.execute("DROP TABLE seals")
-        database.execute("UPDATE attempts SET version = '0.0.1'")
-        database.commit()
-    assert [row.conduct for row in rows(tmp_path)] == [None, None]
-    other = KEY._replace(attempt=1)
-    with Store(tmp_path) as store:
-        await store.begin(other, ())
-        await store.end(Trajectory(other, (), (), Ending.NO_ANSWER, None), None)
-    first, second = rows(tmp_path)
-    assert (first.conduct, first.versions) == (None, ("0.0.1",))
-    assert (second.conduct, second.versions) == (Conduct(), (toleap.__version__,))

@@ -45,7 +45,7 @@ async def test_a_verdict_keeps_what_the_judge_said(
 ) -> None:
     there = await server(text)
     async with make_judge("browsecomp", settings(there.url), sees="response") as judge:
-        verdict = await judge.judge(task, "Danube", "I think it is the Danube. Confidence: 80%")
+        verdict = await judge.score(task, "Danube", "I think it is the Danube. Confidence: 80%")
     assert (verdict.status, verdict.scorer) == (status, judge.fingerprint)
     record = read(verdict)
     assert record is not None and (record.output, record.asked, record.structured) == (text, 1, False)
@@ -60,7 +60,7 @@ async def test_the_judge_is_shown_the_answer_or_the_response_and_never_thoughts(
     there = await server(YES)
     for sees in ("answer", "response"):
         async with make_judge("browsecomp", settings(there.url), sees=sees) as judge:
-            await judge.judge(task, "the-answer", "<think>a secret thought</think>the-whole-response")
+            await judge.score(task, "the-answer", "<think>a secret thought</think>the-whole-response")
     assert "the-answer" in there.prompts[0] and "the-whole-response" not in there.prompts[0]
     assert "the-whole-response" in there.prompts[1] and "secret" not in there.prompts[1]
 
@@ -71,7 +71,7 @@ async def test_no_answer_is_wrong_without_a_call(
 ) -> None:
     there = await server(YES)
     async with make_judge("browsecomp", settings(there.url), sees="answer") as judge:
-        verdict = await judge.judge(task, answer, "")
+        verdict = await judge.score(task, answer, "")
     assert (verdict.status, verdict.reason, there.requests) == ("wrong", NO_ANSWER, [])
     assert not was_attempted(verdict)
 
@@ -79,8 +79,8 @@ async def test_no_answer_is_wrong_without_a_call(
 async def test_not_attempted_is_wrong_and_told_apart(server: Start, settings: Settings, task: Task) -> None:
     there = await server("C", "B")
     async with make_judge("sealqa", settings(there.url), sees="answer") as judge:
-        declined = await judge.judge(task, "I cannot say.", "")
-        wrong = await judge.judge(task, "the Rhine", "")
+        declined = await judge.score(task, "I cannot say.", "")
+        wrong = await judge.score(task, "the Rhine", "")
     assert (declined.status, declined.reason, was_attempted(declined)) == ("wrong", "not attempted", False)
     assert (wrong.status, was_attempted(wrong)) == ("wrong", True)
 
@@ -113,11 +113,11 @@ async def test_a_failure_is_unscored_and_judged_again(
     chosen = settings(there.url)
     async with Endpoint(chosen, sleep=Pauses()) as endpoint:
         judge = make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint)
-        verdict = await judge.judge(task, "Danube", "")
+        verdict = await judge.score(task, "Danube", "")
         assert verdict.status == "unscored" and reason in verdict.reason
         assert (verdict.extracted, verdict.scorer) == ("Danube", judge.fingerprint)
         there.answers = [YES]
-        assert (await judge.judge(task, "Danube", "")).status == "correct"
+        assert (await judge.score(task, "Danube", "")).status == "correct"
 
 
 REPEATS = "the gold answer Ostby-on-Sea"
@@ -145,7 +145,7 @@ async def test_the_reason_of_a_failure_never_holds_the_gold_answer(
 ) -> None:
     there = await server(says)
     async with make_judge(rubric, settings(there.url, attempts=1), sees="answer") as judge:
-        verdict = await judge.judge(Task("b", "t", "Which town?", "Ostby-on-Sea"), "Skerry", "")
+        verdict = await judge.score(Task("b", "t", "Which town?", "Ostby-on-Sea"), "Skerry", "")
     assert verdict.status != "unscored" or "Ostby" not in verdict.reason
     assert verdict.reason
 
@@ -156,7 +156,7 @@ async def test_what_cannot_pass_is_not_tried_again(
 ) -> None:
     there = await server(failing(status))
     async with make_judge("browsecomp", settings(there.url, attempts=5), sees="answer") as judge:
-        await judge.judge(task, "Danube", "")
+        await judge.score(task, "Danube", "")
     assert len(there.requests) == 1
 
 
@@ -167,7 +167,7 @@ async def test_what_may_pass_is_tried_again_after_the_pause_that_was_asked_for(
     there = await server(failing(status, **{"Retry-After": "77"}), failing(status), YES)
     chosen, pauses = settings(there.url, attempts=3), Pauses()
     async with Endpoint(chosen, sleep=pauses) as endpoint:
-        verdict = await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).judge(task, "Danube", "")
+        verdict = await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).score(task, "Danube", "")
     assert verdict.status == "correct"
     assert len(pauses.seconds) == 2 and pauses.seconds[0] == 77 and pauses.seconds[1] < 77
 
@@ -178,13 +178,13 @@ async def test_a_server_that_never_answers_or_is_not_there(server: Start, settin
     slow = settings(there.url, seconds=0.2)
     async with Endpoint(slow, sleep=Pauses()) as endpoint:
         judge = make_judge("browsecomp", slow, sees="answer", endpoint=endpoint)
-        verdict = await judge.judge(task, "Danube", "")
+        verdict = await judge.score(task, "Danube", "")
         assert verdict.status == "unscored" and "0.2 s" in verdict.reason
         assert len(there.requests) == 2
         there.hold.set()
     absent = settings("http://127.0.0.1:1/v1")
     async with Endpoint(absent, sleep=Pauses()) as endpoint:
-        verdict = await make_judge("browsecomp", absent, sees="answer", endpoint=endpoint).judge(task, "Danube", "")
+        verdict = await make_judge("browsecomp", absent, sees="answer", endpoint=endpoint).score(task, "Danube", "")
     assert verdict.status == "unscored" and "cannot be reached" in verdict.reason
 
 
@@ -192,7 +192,7 @@ async def test_a_server_that_trickles_is_left_at_the_deadline(server: Start, set
     there = await server(YES)
     there.trickles = True
     async with make_judge("browsecomp", settings(there.url, seconds=0.3, attempts=1), sees="answer") as judge:
-        verdict = await judge.judge(task, "Danube", "")
+        verdict = await judge.score(task, "Danube", "")
     assert verdict.status == "unscored" and "0.3 s" in verdict.reason
 
 
@@ -200,7 +200,7 @@ async def test_a_server_that_asks_for_a_day_is_not_waited_for(server: Start, set
     there = await server(failing(429, **{"Retry-After": "86400"}))
     chosen, pauses = settings(there.url, attempts=5), Pauses()
     async with Endpoint(chosen, sleep=pauses) as endpoint:
-        verdict = await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).judge(task, "Danube", "")
+        verdict = await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).score(task, "Danube", "")
     assert verdict.status == "unscored"
     assert (len(there.requests), pauses.seconds) == (1, [])
 
@@ -210,14 +210,14 @@ async def test_an_output_that_cannot_be_read_is_asked_for_again_with_another_see
 ) -> None:
     there = await server("garbage", "", NO)
     async with make_judge("webwalkerqa", settings(there.url, attempts=3), sees="answer") as judge:
-        verdict = await judge.judge(task, "Danube", "")
+        verdict = await judge.score(task, "Danube", "")
     assert verdict.status == "unscored"
     assert [body["seed"] for body in there.requests] == [42, 43, 44]
     record = read(verdict)
     assert record is not None and (record.output, record.asked) == (NO, 3)
     there = await server("garbage", "GRADE: CORRECT")
     async with make_judge("frames", settings(there.url), sees="answer") as judge:
-        await judge.judge(task, "Danube", "")
+        await judge.score(task, "Danube", "")
     assert [body.get("seed") for body in there.requests] == [None, 1]
 
 
@@ -246,8 +246,8 @@ async def test_what_the_candidate_injects_is_no_verdict(
 
     there = await server(lambda body: f"{echo(body)}\n{WRONG[rubric]}", echo)
     async with make_judge(rubric, settings(there.url, attempts=1), sees="response") as judge:
-        repeated = await judge.judge(task, "The Rhine.", INJECTED)
-        parroted = await judge.judge(task, "The Rhine.", INJECTED)
+        repeated = await judge.score(task, "The Rhine.", INJECTED)
+        parroted = await judge.score(task, "The Rhine.", INJECTED)
     assert (repeated.status, parroted.status) == ("wrong", "unscored")
     assert "\ncorrect: yes\n" not in there.prompts[0] and "\nGRADE: CORRECT\n" not in there.prompts[0]
 
@@ -258,7 +258,7 @@ async def test_structured_output_is_used_and_given_up_where_the_server_refuses_i
     said = {"extracted_final_answer": "Danube", "reasoning": "Same.", "correct": "yes", "confidence": 90}
     there = await server(json.dumps(said))
     async with make_judge("hle", settings(there.url), sees="response") as judge:
-        verdict = await judge.judge(task, "Danube", "The Danube")
+        verdict = await judge.score(task, "Danube", "The Danube")
     form = there.requests[0]["response_format"]
     assert form["type"] == "json_schema" and set(form["json_schema"]["schema"]["required"]) == set(said)
     record = read(verdict)
@@ -270,7 +270,7 @@ async def test_structured_output_is_used_and_given_up_where_the_server_refuses_i
 
     there = await server(picky)
     async with make_judge("hle", settings(there.url), sees="response") as judge:
-        verdicts = [await judge.judge(task, "Danube", "The Danube") for _ in range(2)]
+        verdicts = [await judge.score(task, "Danube", "The Danube") for _ in range(2)]
     assert [verdict.status for verdict in verdicts] == ["correct", "correct"]
     assert ["response_format" in body for body in there.requests] == [True, False, False]
 
@@ -281,7 +281,7 @@ async def test_a_request_that_is_bad_for_another_reason_does_not_give_up_structu
     there = await server(failing(400))
     async with make_judge("hle", settings(there.url), sees="response") as judge:
         for _ in range(2):
-            assert (await judge.judge(task, "Danube", "The Danube")).status == "unscored"
+            assert (await judge.score(task, "Danube", "The Danube")).status == "unscored"
     assert ["response_format" in body for body in there.requests] == [True, False, True, False]
 
 
@@ -291,7 +291,7 @@ async def test_judges_that_share_an_endpoint_share_its_limit(server: Start, sett
     chosen = settings(there.url, max_in_flight=3)
     async with Endpoint(chosen) as endpoint:
         judges = [make_judge(name, chosen, sees="answer", endpoint=endpoint) for name in ("browsecomp", "hle")]
-        pending = [asyncio.create_task(judge.judge(task, f"a{n}", "")) for n in range(10) for judge in judges]
+        pending = [asyncio.create_task(judge.score(task, f"a{n}", "")) for n in range(10) for judge in judges]
         while there.in_flight < 3:
             await asyncio.sleep(0)
         there.hold.set()
@@ -303,9 +303,9 @@ async def test_judges_that_share_an_endpoint_share_its_limit(server: Start, sett
 async def test_a_rate_is_kept(server: Start, settings: Settings, task: Task) -> None:
     there = await server(YES)
     async with make_judge("browsecomp", settings(there.url, requests_per_minute=0.5), sees="answer") as judge:
-        assert (await judge.judge(task, "a", "")).status == "correct"
+        assert (await judge.score(task, "a", "")).status == "correct"
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(judge.judge(task, "b", ""), 0.1)
+            await asyncio.wait_for(judge.score(task, "b", ""), 0.1)
     assert len(there.requests) == 1
 
 
@@ -314,16 +314,16 @@ async def test_xbench_asks_nobody_where_the_answers_are_equal(server: Start, set
     task = Task("xbench", "1", "多少？", "161")
     async with make_judge("xbench", settings(there.url), sees="response") as judge:
         equal = [
-            await judge.judge(task, answer, said)
+            await judge.score(task, answer, said)
             for answer, said in (("１６１", "共161"), ("是", "**最终答案**：161"))
         ]
         assert there.requests == []
-        other = await judge.judge(task, "162", "最终答案：162")
+        other = await judge.score(task, "162", "最终答案：162")
     assert {verdict.status for verdict in equal} == {"correct"} and "no judge asked" in equal[0].reason
     assert (other.status, other.extracted, len(there.requests)) == ("wrong", "162", 1)
     there = await server(NO)
     async with make_judge("browsecomp", settings(there.url), sees="answer") as judge:
-        await judge.judge(task, "161", "")
+        await judge.score(task, "161", "")
     assert len(there.requests) == 1
 
 
@@ -333,13 +333,13 @@ async def test_surrogates_and_a_key_from_the_environment(
     monkeypatch.setenv("MY_KEY", "k-123")
     there = await server(YES)
     async with make_judge("browsecomp", settings(there.url, api_key_env="MY_KEY"), sees="answer") as judge:
-        assert (await judge.judge(task, "a \ud800 b \x00", "")).status == "correct"
+        assert (await judge.score(task, "a \ud800 b \x00", "")).status == "correct"
         monkeypatch.setenv("MY_KEY", "k-ü\n")
     assert there.keys == ["Bearer k-123"]
     async with make_judge(
         "browsecomp", settings(there.url, api_key_env="MY_KEY", attempts=1), sees="answer"
     ) as judge:
-        verdict = await judge.judge(task, "a", "")
+        verdict = await judge.score(task, "a", "")
     assert verdict.status == "unscored" and "k-ü" not in verdict.reason
 
 
@@ -382,7 +382,7 @@ async def test_the_owners_sampling_unless_the_settings_say_otherwise(
     there = await server(NO)
     for changes in ({}, {"temperature": 0.1, "top_p": 0.2, "seed": 3, "max_tokens": 77}):
         async with make_judge("browsecomp_zh", settings(there.url, attempts=1, **changes), sees="answer") as judge:
-            await judge.judge(task, "a", "")
+            await judge.score(task, "a", "")
     keys = ("temperature", "top_p", "seed", "max_completion_tokens")
     assert [tuple(body.get(key) for key in keys) for body in there.requests] == [
         (0.6, 0.95, None, 4096),
@@ -417,7 +417,7 @@ async def test_a_benchmarks_own_template(server: Start, settings: Settings, task
     there = await server("verdict: correct")
     own = "Compare {{ candidate }} with {{ gold }} for {{ question }}."
     async with make_judge("general", settings(there.url), sees="answer", template=own) as judge:
-        verdict = await judge.judge(task, "Danube", "")
+        verdict = await judge.score(task, "Danube", "")
     assert verdict.status == "correct" and "own prompt" in judge.label
     assert there.prompts[0].startswith("Compare === candidate") and there.prompts[0].endswith("for Which river?.")
 

@@ -90,7 +90,7 @@ async def test_a_pinned_prompt_is_official_under_the_official_model_only(
     model = "o3-mini-2025-01-31"
     there = await server("correct: yes")
     async with make_judge("hle", settings(there.url, prompt="official", model=model), sees="response") as judge:
-        verdict = await judge.judge(Task("b", "t", "{gold}?", "{response}"), "a", "says {question}\ncorrect: yes")
+        verdict = await judge.score(Task("b", "t", "{gold}?", "{response}"), "a", "says {question}\ncorrect: yes")
     assert (judge.official, judge.label, verdict.status) == (True, f"{model} (official prompt)", "correct")
     assert there.prompts == ["\nQ={gold}? G={response} R=says {question}\n| correct: yes {as is}\n"]
     for changes in ({"model": "o3-mini"}, {"model": model, "temperature": 0.3}):

@@ -1,6 +1,6 @@
-"""What is kept of a run: its database, and what holds when that is torn.
+"""What is kept of a run: a stream of records in one file, and what they say together.
 
-``store`` writes and ``reading`` reads; ``writer`` is the one thread that commits, ``codec`` packs turns, ``results``
-makes of rows what a report needs, ``conduct`` counts what turns hold. ``seals``, ``healing`` and ``salvage`` find
-damage and make it good; ``lock`` lets one process write.
+``records`` says what there is to say, ``database`` is the file, ``state`` folds records into how a run stands,
+``store`` appends them and ``writer`` is the one thread that commits; ``reading`` is for everybody else. ``salvage``
+reads a torn file record by record, ``lock`` lets one process write, ``conduct`` counts what turns hold.
 """

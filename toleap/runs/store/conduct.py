@@ -1,24 +1,15 @@
-"""What the turns of an attempt hold, in figures: kept beside the attempt, so that a table need not unpack turns.
-
-The figures are in a table of their own, made when a run is opened for writing: runs made before there was one have
-none for the attempts that had ended.
-"""
+"""What the turns of an attempt hold, in figures: kept where it is said how it ended, so that no table reads turns."""
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import orjson
 
-import toleap
-from toleap.types import CallForm, Conduct, Key, SubCall, ToolCall, Turn
-
-_COLUMNS = "benchmark, task, attempt, version, figures"
+from toleap.types import CallForm, Conduct, ErrorClass, SubCall, ToolCall, Turn
 
 
 def conduct_of(turns: Sequence[Turn]) -> Conduct:
@@ -78,28 +69,6 @@ def _unread(subcalls: Iterable[SubCall]) -> int:
     )
 
 
-def store_conduct(db: sqlite3.Connection, key: Key, turns: Conduct, version: str = toleap.__version__) -> None:
-    """Keep the figures of an attempt that ends, and the version that ends it."""
-    figures = orjson.dumps(asdict(turns)).decode()
-    db.execute(f"INSERT OR REPLACE INTO conduct ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", (*key, version, figures))
-
-
-def stored_conduct(
-    db: sqlite3.Connection, benchmark: str, damaged: Collection[tuple[object, ...]] = ()
-) -> dict[tuple[str, int], tuple[str, Conduct]]:
-    """(task, attempt) → the version that ended it, and its figures. Empty for a run made before there were any.
-
-    Records of the ``damaged`` (benchmark, task, attempt) are left out.
-    """
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'conduct'").fetchone():
-        return {}
-    rows = db.execute("SELECT task, attempt, version, figures FROM conduct WHERE benchmark = ?", (benchmark,))
-    return {
-        (task, attempt): (version, _conduct(orjson.loads(text)))
-        for task, attempt, version, text in rows
-        if (benchmark, task, attempt) not in damaged
-    }
-
-
-def _conduct(raw: Mapping[str, Any]) -> Conduct:
-    return Conduct(**{**raw, "calls": tuple(raw["calls"]), "new": tuple(raw["new"])})
+def bad_calls(turns: Sequence[Turn]) -> int:
+    """How many calls were malformed, unknown or truncated: the model's format failures."""
+    return sum(result.error is ErrorClass.CALL for turn in turns for result in turn.results)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
-from toleap.errors import UsageError
-from toleap.runs.store import results
-from toleap.runs.store.writer import DATABASE, connect, is_damage
-from toleap.types import Key, RunResult, VerdictStatus
+from toleap.errors import TornRecord, UsageError
+from toleap.runs.store.database import DATABASE, about, after, check_format, connect, is_damage, is_made
+from toleap.runs.store.records import Kind, Opened, Played, Spent, body_of
+from toleap.runs.store.state import FOLDED, RunState, fold, result_of
+from toleap.types import Key, Message, Role, RunResult, Turn, Usage
 
 _ADVICE = "; the toleap run command that made it keeps what is whole and plays the rest again"
 
@@ -25,8 +27,9 @@ def holds_run(folder: Path) -> bool:
         return False
     try:
         with contextlib.closing(connect(path, read_only=True)) as database:
-            made = "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'attempts')"
-            return bool(database.execute(made).fetchone()[0] == 2)
+            if not is_made(database):
+                return bool(database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+            return database.execute("SELECT 1 FROM record LIMIT 1").fetchone() is not None
     except (sqlite3.Error, ValueError):
         return True
 
@@ -37,43 +40,79 @@ def read_run(folder: Path) -> RunResult:
     Raises:
         UsageError: the folder holds no run, or its database cannot be read.
     """
-    path = _begun(folder)
-    try:
-        with contextlib.closing(connect(path, read_only=True)) as database:
-            return results.read(database, folder.name)
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from error
-    except results.Damaged as lost:
-        raise UsageError(f"{path}: the record of {lost} is not what was written{_ADVICE}") from lost
-    except ValueError as error:
-        raise UsageError(f"{path}: damaged: {error}{_ADVICE}") from error
+    return result_of(read_state(folder), folder.name)
 
 
-def read_verdicts(folder: Path, benchmark: str) -> dict[str, dict[Key, VerdictStatus]]:
-    """Every scorer's verdicts on a benchmark of a run: fingerprint → attempt → status.
+def read_state(folder: Path) -> RunState:
+    """How a run stands; raises what ``read_run`` does."""
+    state = stored_state(folder)
+    if state.problem:
+        raise UsageError(f"{folder / DATABASE}: {state.problem}{_ADVICE}")
+    return state
+
+
+def stored_state(folder: Path) -> RunState:
+    """How a run stands, whether or not it has a problem; raises what ``read_run`` does."""
+    with _reading(folder) as database:
+        return fold(after(database, 0, FOLDED))
+
+
+def read_trajectories(folder: Path) -> Iterator[tuple[Key, tuple[Message, ...], tuple[Turn, ...]]]:
+    """The opening messages and the turns of every attempt that has begun, as far as they are whole.
 
     Raises:
         UsageError: the folder holds no run, or its database cannot be read.
     """
-    path = _begun(folder)
-    found: dict[str, dict[Key, VerdictStatus]] = {}
-    try:
-        with contextlib.closing(connect(path, read_only=True)) as database:
-            rows = database.execute(
-                "SELECT scorer, task, attempt, status FROM verdicts WHERE benchmark = ?", (benchmark,)
-            )
-            for scorer, task, attempt, status in rows:
-                found.setdefault(scorer, {})[Key(benchmark, task, attempt)] = status
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from error
-    return found
+    with _reading(folder) as database:
+        for key in sorted({record.key for _, record in about(database, Kind.OPENED)}):
+            with contextlib.suppress(TornRecord):
+                begun = trajectory(database, key)
+                if begun is not None:
+                    yield key, begun[0].messages, begun[1]
 
 
-def _unreadable(path: Path, error: sqlite3.Error) -> UsageError:
-    return UsageError(f"{path}: cannot be read: {error}{_ADVICE if is_damage(error) else ''}")
+def trajectory(
+    database: sqlite3.Connection, key: Key, origin: str | None = None
+) -> tuple[Opened, tuple[Turn, ...]] | None:
+    """How an attempt began last (under ``origin``), and its turns since; None where it has not begun.
+
+    Raises:
+        TornRecord: a turn is missing.
+    """
+    begun = [body_of(record, Opened) for _, record in about(database, Kind.OPENED, *key)]
+    opened = next((one for one in reversed(begun) if origin in (None, one.origin)), None)
+    if opened is None:
+        return None
+    played = [body_of(record, Played) for _, record in about(database, Kind.TURN, *key)]
+    turns: dict[int, Turn] = {}
+    for one in played:
+        if one.opening == opened.opening:
+            turns.setdefault(one.turn.index, one.turn)
+    if sorted(turns) != list(range(len(turns))):
+        raise TornRecord(f"{key}: a turn is missing from the store")
+    return opened, tuple(turns[index] for index in range(len(turns)))
 
 
-def _begun(folder: Path) -> Path:
+def spent(database: sqlite3.Connection) -> dict[Role, Usage]:
+    """What a run has cost so far, by role."""
+    bodies = [body_of(record, Spent) for _, record in about(database, Kind.SPENT)]
+    total: dict[Role, Usage] = {}
+    for one in {body.name: body for body in bodies}.values():
+        for role, usage in one.tokens.items():
+            total[role] = total.get(role, Usage()) + usage
+    return total
+
+
+@contextlib.contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A run's database; all that is read in the block is of one moment, whatever a writer does meanwhile."""
+    path = folder / DATABASE
     if not holds_run(folder):
         raise UsageError(f"{folder}: no run here (no {DATABASE}, or nothing in it yet)")
-    return folder / DATABASE
+    try:
+        with contextlib.closing(connect(path, read_only=True)) as database:
+            check_format(database, path)
+            database.execute("BEGIN")
+            yield database
+    except sqlite3.Error as error:
+        raise UsageError(f"{path}: cannot be read: {error}{_ADVICE if is_damage(error) else ''}") from error

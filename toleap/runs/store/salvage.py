@@ -1,8 +1,8 @@
-"""A damaged database made whole again: what can still be read of it is kept, and everything else is owed again.
+"""A torn database file made whole again: every record that can still be read is kept, everything else is owed again.
 
 SQLite notices a page that is gone or torn only when something needs it. So the whole file is looked at when a run is
-opened for writing; where it is not whole, every row that can be read moves into a new database, and the old one is
-kept beside it.
+opened for writing; where it is not whole, every whole record that can be read moves into a new file, and the old one
+is kept beside it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toleap.errors import StoreFault, UsageError
-from toleap.runs.store import codec, seals
-from toleap.runs.store.conduct import conduct_of, store_conduct
+from toleap.runs.store.database import DATABASE, connect, create, is_damage, readable
 from toleap.runs.store.lock import locked
-from toleap.runs.store.writer import DATABASE, connect, is_damage
-from toleap.types import Key
 
-SCHEMA = Path(__file__).with_name("schema.sql")
 _BESIDE = ("-wal", "-shm", "-journal")
-_KEY = "benchmark, task, attempt"
-_SAME = "t.benchmark = a.benchmark AND t.task = a.task AND t.attempt = a.attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +82,10 @@ def _whole(path: Path) -> Path:
 
 
 def _problem(path: Path) -> str | None:
-    """What is wrong with the database's structure, or with a record of its plan."""
+    """What is wrong with the file's structure; a record that is not what was written is no problem of the file."""
     try:
         with contextlib.closing(connect(path, read_only=True)) as database:
             found = str(database.execute("PRAGMA integrity_check(1)").fetchone()[0])
-            lost = seals.damage(database).others if found == "ok" else ()
-            found = f"the record of {lost[0]} is not what was written" if lost else found
     except sqlite3.DatabaseError as error:
         found = str(error) if is_damage(error) else "ok"
     return None if found == "ok" else " ".join(found.split())
@@ -119,97 +110,19 @@ def _copied(path: Path, kept: Path) -> Iterator[None]:
 
 
 def _rebuilt(damaged: Path, whole: Path) -> None:
-    """Write what can be read of ``damaged`` to ``whole``."""
+    """Write every record that can be read of ``damaged`` to ``whole``, under its number."""
     with tempfile.TemporaryDirectory(dir=whole.parent, prefix=".salvage.") as place:
         making = Path(place) / whole.name
         with contextlib.closing(connect(making)) as new, contextlib.closing(sqlite3.connect(damaged)) as old:
-            new.executescript(f"BEGIN; {SCHEMA.read_text()} COMMIT;")
-            # Without this SQLite reads nothing at all of a file that is shorter than it should be.
-            old.execute("PRAGMA writable_schema=ON")
-            old.text_factory = _text
+            create(new)
             new.execute("BEGIN")
-            new.execute("DELETE FROM seals")
-            for (table,) in new.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                _move(old, new, table)
-            seals.drop_damaged(new)
-            _refuse_unknown(new, whole.with_suffix(""))
-            _settle(new)
-            seals.seal_again(new)
+            for number, record in readable(old):
+                new.execute("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", (number, *record))
+            if not new.execute("SELECT 1 FROM record").fetchone():
+                raise UsageError(
+                    f"{whole.with_suffix('')}: damaged, and nothing can be read of it any more; nothing was deleted: "
+                    "move the folder away, or use another --run NAME"
+                )
             new.execute("COMMIT")
             new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         making.replace(whole)
-
-
-def _refuse_unknown(new: sqlite3.Connection, path: Path) -> None:
-    """Nothing can go on where it cannot be told whether it is the same run."""
-    settings = new.execute("SELECT count(*) FROM meta WHERE key IN ('settings', 'fingerprint')").fetchone()[0]
-    strangers = new.execute("SELECT 1 FROM attempts WHERE benchmark NOT IN (SELECT name FROM benchmarks)").fetchone()
-    if settings < 2 or strangers:
-        raise UsageError(
-            f"{path}: damaged, and what was run cannot be read of it any more; nothing was deleted: move the folder "
-            "away, or use another --run NAME"
-        )
-
-
-def _move(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
-    """Insert every row of a table that can be read: from its beginning, and from its end, up to what is damaged."""
-    columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
-    key = [row[1] for row in new.execute(f"PRAGMA table_info({table})") if row[5]] or ["rowid"]
-    with contextlib.suppress(sqlite3.DatabaseError):
-        there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
-        columns = [column for column in columns if column in there]
-    names, places = ", ".join(columns), ", ".join("?" * len(columns))
-    for direction in ("ASC", "DESC"):
-        order = ", ".join(f"{column} {direction}" for column in key)
-        for row in _readable(old, f"SELECT {names} FROM {table} NOT INDEXED ORDER BY {order}"):
-            # A text that is no text any more cannot be stored, and is damaged.
-            with contextlib.suppress(UnicodeEncodeError):
-                new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})", row)
-
-
-def _readable(old: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    with contextlib.suppress(sqlite3.DatabaseError):
-        yield from old.execute(query)
-
-
-def _settle(new: sqlite3.Connection) -> None:
-    """Attempts of which a part is missing are owed again, from the first turn that is; what builds on it goes."""
-    if not new.execute("SELECT 1 FROM seals WHERE of = ''").fetchone():
-        # Otherwise a turn without an attempt may be one whose key was damaged.
-        new.execute(
-            f"INSERT OR IGNORE INTO attempts ({_KEY}) SELECT {_KEY} FROM turns UNION SELECT {_KEY} FROM verdicts "
-            f"UNION SELECT {_KEY} FROM conduct"
-        )
-    # Where a task stands and its columns come back with the plan.
-    new.execute("INSERT OR IGNORE INTO tasks SELECT DISTINCT benchmark, task, 1000000000, '{}' FROM attempts")
-    new.execute(
-        "DELETE FROM turns AS t WHERE idx <> (SELECT count(*) FROM turns u WHERE u.benchmark = t.benchmark "
-        "AND u.task = t.task AND u.attempt = t.attempt AND u.idx < t.idx)"
-    )
-    new.execute(
-        "UPDATE attempts AS a SET ending = NULL, forced = 0, answer = NULL WHERE ending IS NOT NULL "
-        f"AND turns <> (SELECT count(*) FROM turns t WHERE {_SAME})"
-    )
-    for table in ("verdicts", "conduct"):
-        new.execute(
-            f"DELETE FROM {table} AS t WHERE NOT EXISTS "
-            f"(SELECT 1 FROM attempts a WHERE {_SAME} AND a.ending IS NOT NULL)"
-        )
-    without = new.execute(
-        f"SELECT {_KEY}, version FROM attempts a WHERE ending IS NOT NULL "
-        f"AND NOT EXISTS (SELECT 1 FROM conduct t WHERE {_SAME})"
-    ).fetchall()
-    for *key, version in without:
-        _count_again(new, Key(*key), version)
-
-
-def _count_again(new: sqlite3.Connection, key: Key, version: str | None) -> None:
-    """The figures of an attempt's turns, which were lost."""
-    where = "benchmark = ? AND task = ? AND attempt = ?"
-    blobs = new.execute(f"SELECT blob FROM turns WHERE {where} ORDER BY idx", key)
-    with contextlib.suppress(StoreFault):
-        store_conduct(new, key, conduct_of([codec.unpack_turn(blob) for (blob,) in blobs]), version or "")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -17,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toleap.errors import StoreFault
-
-DATABASE = "run.db"
+from toleap.runs.store.database import connect
 
 Operation = Callable[[sqlite3.Connection], object]
 """Runs in the writer's thread, inside a transaction."""
@@ -34,14 +32,10 @@ class _Write:
 
 
 class Writer:
-    """Applies operations to one SQLite database in order; ``write`` returns when its operation is on the disk.
+    """Applies operations to one SQLite database in order; ``write`` returns when its operation is on the disk."""
 
-    ``prepare`` is given the connection before anything is written through it.
-    """
-
-    def __init__(self, path: Path, prepare: Operation = lambda _database: None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._prepare = prepare
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._failed: StoreFault | None = None
         self._thread = threading.Thread(target=self._run, name="toleap-store", daemon=True)
@@ -70,7 +64,6 @@ class Writer:
         with contextlib.ExitStack() as closing:
             try:
                 database = closing.enter_context(contextlib.closing(connect(self._path)))
-                self._prepare(database)
             except sqlite3.Error as error:
                 self._failed = StoreFault(f"{self._path}: cannot write: {error}")
             more = True
@@ -130,33 +123,6 @@ class _Broken(Exception):
         super().__init__(str(error))
         self.write = write
         self.error = error
-
-
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection in WAL mode with ``synchronous=FULL``; transactions are begun explicitly."""
-    if read_only:
-        # In a folder that cannot be written SQLite makes no index of the log, and without a log nobody is writing.
-        sealed = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-        options = "mode=ro&immutable=1" if sealed else "mode=ro"
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=30)
-    else:
-        database = sqlite3.connect(path, timeout=30)
-    database.isolation_level = None
-    # A text of which a bit was flipped is another text, for its seal to tell, and no reason to read nothing at all.
-    database.text_factory = _text
-    if not read_only:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-    return database
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the database itself is not what SQLite had written, unlike one that only cannot be opened now."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _tell(batch: list[_Write], error: Exception | None) -> None:

@@ -147,7 +147,7 @@ class Judge:
         if self._owns_endpoint:
             await self._endpoint.close()
 
-    async def judge(self, task: Task, answer: str | None, response: str) -> Verdict:
+    async def score(self, task: Task, answer: str | None, response: str) -> Verdict:
         """The verdict on one attempt: where the judge fails it is ``unscored`` with the reason; nothing is raised.
 
         Without an answer it is wrong, and nobody is asked.
