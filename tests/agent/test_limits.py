@@ -236,7 +236,7 @@ async def test_going_to_and_fro_is_a_repetition(endpoint: Any) -> None:
         {"content": "<think>It must be Paris. <answer>Paris</answer>"},
         {"content": None, "reasoning_content": "It must be Paris. <answer>Paris</answer>"},
         {"content": "\n\n", "reasoning": "It must be Paris."},
-        {"content": "so it is <answer>Paris</answer></think>"},
+        {"content": "so it is Paris</think>"},
     ],
 )
 @pytest.mark.parametrize("reason", ["stop", "length"])

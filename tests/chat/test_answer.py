@@ -23,7 +23,35 @@ PIECES = st.lists(
         ("Paris", "Paris"),
         ("so <answer> 42 </answer>.", "42"),
         ("<answer>1</answer> no, <answer>2</answer>", "2"),
-        ("<answer>1</answer> no, <answer>2", "2"),
+        ("<answer>1</answer> no, <answer>2", "1"),
+        ("<answer>42</answer> I have put it inside the <answer> tags.", "42"),
+        ("<answer>42</answer> As asked it stands inside the `<answer>` tags.", "42"),
+        ('<answer>42</answer> It stands between "<answer>" and "</answer>".', "42"),
+        ("<answer>42</answer> <answer></answer>", "42"),
+        ("<answer>42</answer> <answer> \n </answer> and <answer>", "42"),
+        ("<answer>42</answer> in the form <answer>...</answer>", "42"),
+        ("<answer>42</answer> wie <answer>…</answer> verlangt", "42"),
+        ("<answer>42<answer>", "42"),
+        ("<answer>42<answer> That is it.", "42"),
+        ("<answer>41</answer><answer>42<answer>", "42"),
+        ("<answer>41<answer>42</answer>", "42"),
+        ("<answer>42<answer/>", "42"),
+        ("< answer >42</ answer >", "42"),
+        ('<answer lang="en">Rome</answer>', "Rome"),
+        ("I write it into `<answer>` tags: 42", "I write it into `<answer>` tags: 42"),
+        ("`<answer>42</answer>`", "42"),
+        ("```xml\n<answer>42</answer>\n```", "42"),
+        ("The town is Rome. <answer></answer>", "The town is Rome."),
+        ("Rome</answer>", "Rome"),
+        ("<answer>...", "..."),
+        ("<answer>42</answer></think>", "42"),
+        ("<answer>42</answer>\n</think>\n\n", "42"),
+        ("hm <answer>42</answer> good.</think>", "42"),
+        ("<think>hm</think><answer>42</answer></think>", "42"),
+        ("hm, no tag</think>", None),
+        ("<answer>41</answer></think><answer>42</answer></think>", "42"),
+        ("<answer>41</answer></think>so <answer>42</answer>", "42"),
+        (r"thus \boxed{42}", r"thus \boxed{42}"),
         ("<answer>4</ans", "4"),
         ("<answer>4</", "4"),
         ("<answer>a < b", "a < b"),
@@ -44,6 +72,28 @@ def test_extraction(text: str | None, answer: str | None) -> None:
     assert extract_answer(text) == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"thus \boxed{42}.", "42"),
+        (r"\boxed{41} or rather \boxed{42}", "42"),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\boxed{a \} b}", r"a \} b"),
+        (r"\boxed {Rome}", "Rome"),
+        (r"\boxed{41} <answer>42</answer>", "42"),
+        (r"<answer>42</answer> \boxed{41}", "42"),
+        (r"\boxed{42} and \boxed{}", "42"),
+        (r"\boxed{42} and \boxed{cut", "42"),
+        (r"only \boxed{cut", r"only \boxed{cut"),
+        (r"<think>\boxed{1}</think>Rome", "Rome"),
+        (r"\boxed{1}</think>\boxed{2}", "2"),
+        ("Rome", "Rome"),
+    ],
+)
+def test_a_boxed_answer_counts_where_there_are_no_tags(text: str, answer: str) -> None:
+    assert extract_answer(text, boxed=True) == answer
+
+
 @given(PIECES)
 def test_an_answer_is_never_blank_and_never_padded(text: str) -> None:
     answer = extract_answer(text)
@@ -52,7 +102,10 @@ def test_an_answer_is_never_blank_and_never_padded(text: str) -> None:
 
 @given(PIECES, PIECES)
 def test_a_thought_before_the_message_changes_nothing(thought: str, text: str) -> None:
-    assert extract_answer(f"{thought}</think></think>{text}") == extract_answer(f"</think>{text}")
+    said = f"{text}x"
+    assert without_thoughts(f"{thought}</think></think>{said}") == without_thoughts(f"</think>{said}")
+    if without_thoughts(f"</think>{said}").strip():
+        assert extract_answer(f"{thought}</think></think>{said}") == extract_answer(f"</think>{said}")
 
 
 @given(st.text(st.characters(exclude_characters="<")), st.text(st.characters(exclude_characters="<")))
@@ -62,4 +115,7 @@ def test_thoughts_are_cut_out_and_nothing_else(seen: str, thought: str) -> None:
 
 def test_many_tags_take_linear_time() -> None:
     assert extract_answer("<answer>" * 100_000 + "5") == "5"
+    assert extract_answer("<answer>5" * 100_000) == "5"
+    assert extract_answer("<answer " * 100_000) is not None
+    assert extract_answer(r"\boxed{" * 3_000, boxed=True) is not None
     assert extract_answer("<think>" * 100_000) is None

@@ -78,7 +78,7 @@ async def run_attempt(
     """
     while True:
         if talk.turns and is_last(player.agent, talk.turns[-1]):
-            return _finished(key, talk)
+            return _finished(key, talk, boxed=player.dialect.answers_boxed)
         limit = limit_reached(player.agent, talk.turns)
         tried: tuple[SubCall, ...] = ()
         try:
@@ -237,11 +237,12 @@ def is_last(agent: Agent, turn: Turn) -> bool:
     return turn.limit is not None or not (turn.results or is_loop(agent, turn))
 
 
-def _finished(key: Key, talk: Conversation) -> Trajectory:
+def _finished(key: Key, talk: Conversation, *, boxed: bool) -> Trajectory:
     """The trajectory whose last turn called no tool, or was forced."""
     last = talk.turns[-1]
     response = content_of(last.reply)
-    answer = extract_answer(response if last.limit is None else str(last.messages[-1]["content"]))
+    said = response if last.limit is None else str(last.messages[-1]["content"])
+    answer = extract_answer(said, boxed=boxed)
     without = Ending.REFUSED if _declined(last) else Ending.NO_ANSWER
     ending = last.limit or (without if answer is None else Ending.ANSWERED)
     return Trajectory(key, talk.opening, tuple(talk.turns), ending, answer, response, last.limit is not None)

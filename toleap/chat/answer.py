@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
-_THINK = re.compile(r"<(/?)think\s*>", re.IGNORECASE | re.ASCII)
-_OPEN = re.compile(r"<answer\s*>", re.IGNORECASE | re.ASCII)
-_CLOSE = re.compile(r"</answer\s*>", re.IGNORECASE | re.ASCII)
-_CUT_CLOSE = re.compile(r"</(?:a(?:n(?:s(?:w(?:er?)?)?)?)?)?\Z", re.IGNORECASE | re.ASCII)
+_FLAGS = re.IGNORECASE | re.ASCII
+_THINK = re.compile(r"<(/?)think\s*>", _FLAGS)
+_TAG = re.compile(r"<\s*(?P<close>/)?\s*answer(?:\s+[\w-]+\s*=[^<>]*?)?\s*(?P<void>/)?\s*>", _FLAGS)
+_CUT_CLOSE = re.compile(r"</(?:a(?:n(?:s(?:w(?:er?)?)?)?)?)?\Z", _FLAGS)
+_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」"}
+_ONLY_DOTS = re.compile(r"[\s.…·]*")
+_BRACES = re.compile(r"(?P<box>\\boxed\s*\{)|\\.|[{}]", re.DOTALL)
 
 
 def without_thoughts(text: str) -> str:
@@ -17,11 +20,35 @@ def without_thoughts(text: str) -> str:
     prompt): all before it goes. An opening tag that is never closed starts a thought that was cut off: all after it
     goes.
     """
+    kept, _ = _parted(text)
+    return kept
+
+
+def extract_answer(text: str | None, *, boxed: bool = False) -> str | None:
+    """The final answer of a last message, stripped, or None where there is none.
+
+    It is the content of the last complete pair of ``<answer>`` tags outside the thoughts that holds something. Where
+    no pair does, it is what stands behind the last opening tag; without one, with ``boxed``, the content of the last
+    ``\\boxed{…}``; else the whole message without its thoughts. A tag in quotes or backticks is only spoken of. Where
+    a message ends with the end of its thoughts, an answer in tags before that counts: nothing else was said.
+    """
+    visible, before = _parted(text or "")
+    if not visible.strip():
+        return _tagged(before)[0]
+    inside, plain = _tagged(visible)
+    if inside is None and boxed:
+        inside = _last_boxed(visible)
+    return inside or plain.strip() or None
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """A message without its thoughts, and what stood before a thought's end that has no beginning."""
     kept: list[str] = []
-    thinking, position = False, 0
+    before, thinking, position = "", False, 0
     for tag in _THINK.finditer(text):
         if tag.group(1):
             if not thinking:
+                before = "".join([*kept, text[position : tag.start()]])
                 kept.clear()
             thinking, position = False, tag.end()
         elif not thinking:
@@ -29,21 +56,53 @@ def without_thoughts(text: str) -> str:
             thinking = True
     if not thinking:
         kept.append(text[position:])
-    return "".join(kept)
+    return "".join(kept), before
 
 
-def extract_answer(text: str | None) -> str | None:
-    """The final answer of a last message, stripped, or None where there is none.
+def _tagged(text: str) -> tuple[str | None, str]:
+    """The answer in tags, None where there is none, and the text without tags."""
+    tags = [tag for tag in _TAG.finditer(text) if not _is_quoted(text, tag)]
+    last_close = max((tag.start() for tag in tags if _closes(tag)), default=-1)
+    answer, start = None, None
+    for tag in tags:
+        # A second opening tag that nothing closes any more was meant to close the first one.
+        if start is not None and (_closes(tag) or last_close < tag.start()):
+            answer, start = _content(text[start : tag.start()]) or answer, None
+        elif not _closes(tag):
+            start = tag.end()
+    if answer is None and start is not None:
+        answer = _content(_CUT_CLOSE.sub("", text[start:]))
+    plain, position = [], 0
+    for tag in tags:
+        plain.append(text[position : tag.start()])
+        position = tag.end()
+    return answer, "".join([*plain, text[position:]])
 
-    It is the content of the last ``<answer>`` outside the thoughts, which may lack its end tag where the message
-    stops; without such a tag it is the whole message without its thoughts.
-    """
-    visible = without_thoughts(text or "")
-    start = None
-    for tag in _OPEN.finditer(visible):
-        start = tag.end()
-    if start is None:
-        return visible.strip() or None
-    end = _CLOSE.search(visible, start)
-    inside = visible[start : end.start()] if end else _CUT_CLOSE.sub("", visible[start:])
-    return inside.strip() or None
+
+def _closes(tag: re.Match[str]) -> bool:
+    return bool(tag["close"] or tag["void"])
+
+
+def _content(text: str) -> str | None:
+    """What stands between tags; None where that is nothing, or dots that stand for something."""
+    return None if _ONLY_DOTS.fullmatch(text) else text.strip()
+
+
+def _is_quoted(text: str, tag: re.Match[str]) -> bool:
+    """Whether the tag alone stands in quotes or backticks."""
+    closing = _QUOTES.get(text[tag.start() - 1 : tag.start()])
+    return closing is not None and text.startswith(closing, tag.end())
+
+
+def _last_boxed(text: str) -> str | None:
+    """The content of the last ``\\boxed{…}`` that is complete and holds something."""
+    opened: list[tuple[int, bool]] = []
+    last, content = -1, None
+    for token in _BRACES.finditer(text):
+        if token["box"] or token[0] == "{":
+            opened.append((token.end(), bool(token["box"])))
+        elif token[0] == "}" and opened:
+            start, is_box = opened.pop()
+            if is_box and start > last and _content(text[start : token.start()]):
+                last, content = start, text[start : token.start()].strip()
+    return content

@@ -23,6 +23,10 @@ class Reading:
 class Dialect(Protocol):
     """One way of talking about tools."""
 
+    @property
+    def answers_boxed(self) -> bool:
+        """Whether its models were trained to put the final answer into ``\\boxed{…}``."""
+
     def request_tools(self, schemas: Sequence[Mapping[str, Any]]) -> bytes | None:
         """The request's ``tools`` field as JSON, or None where tools stand in the system message."""
 

@@ -90,6 +90,8 @@ print(6 * 7)
 class Hermes:
     """Tools and calls as text, for models and endpoints without tool calling of their own."""
 
+    answers_boxed = False
+
     def request_tools(self, schemas: Sequence[Mapping[str, Any]]) -> bytes | None:  # noqa: ARG002
         return None
 
@@ -107,6 +109,8 @@ class Hermes:
 
 class AgentCPM:
     """``hermes`` with code behind the JSON, in ``<code>``: what AgentCPM-Explore was trained on."""
+
+    answers_boxed = False
 
     def request_tools(self, schemas: Sequence[Mapping[str, Any]]) -> bytes | None:  # noqa: ARG002
         return None

@@ -75,6 +75,8 @@ _GRAMMAR = Grammar(_token("tool call begin"), _take, marks=_token("tool calls (?
 class DeepSeek:
     """Tools in the system message, calls and results between DeepSeek's tokens."""
 
+    answers_boxed = False
+
     def request_tools(self, schemas: Sequence[Mapping[str, Any]]) -> bytes | None:  # noqa: ARG002
         return None
 

@@ -60,6 +60,8 @@ _GRAMMAR = Grammar(r"<use_mcp_tool\s*>", _take)
 class MiroThinker:
     """Tools on one server, calls as XML, results as plain messages of the user."""
 
+    answers_boxed = True
+
     def request_tools(self, schemas: Sequence[Mapping[str, Any]]) -> bytes | None:  # noqa: ARG002
         return None
 

@@ -19,6 +19,8 @@ from toleap.types import Message, ToolCall, ToolResult
 class Native:
     """Blocks that the endpoint's parser left in the text are read as ``hermes`` does, and go back as native calls."""
 
+    answers_boxed = False
+
     def request_tools(self, schemas: Sequence[Mapping[str, Any]]) -> bytes | None:
         return orjson.dumps(list(schemas)) if schemas else None
 

@@ -1,0 +1,31 @@
+"""What is taken as an answer, seen as a score: the program against a model that writes just this."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.program import Program, row_of
+from tests.faults.small import COMMAND, make_benchmark, playing
+
+BOXED = ("--set", "agent.dialect=mirothinker")
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "average"),
+    [
+        ("<answer>Ostby</answer> I have put it inside the <answer> tags.", (), 1.0),
+        ("<answer>Ostby</answer> <answer></answer>", (), 1.0),
+        ("<answer>Ostby<answer>", (), 1.0),
+        ("<answer>Ostby</answer></think>", (), 1.0),
+        (r"It is \boxed{Ostby}.", BOXED, 1.0),
+        (r"It is \boxed{Ostby}.", (), 0.0),
+    ],
+)
+def test_an_answer_counts_however_it_is_wrapped(
+    program: Program, said: str, options: tuple[str, ...], average: float
+) -> None:
+    make_benchmark(program.folder, ["Ostby"])
+    with playing(program, [{"role": "assistant", "content": said}]) as server:
+        done = program.here(*COMMAND, "--k", "1", "--base-url", server.url, *options)
+    assert done.code == 0, done.said
+    assert row_of(done.json, "mine")["average"] == average
