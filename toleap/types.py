@@ -82,6 +82,10 @@ class CallForm(StrEnum):
     """It stands inside the thoughts, where none is made."""
     UNKNOWN = "unknown"
     """It can be read, and names a tool that is not there."""
+    LOST = "lost"
+    """The server says that one was made, and none can be read."""
+    SILENT = "silent"
+    """No call: the reply holds thoughts only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class ToolCall:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
     form: CallForm = field(default=CallForm.PLAIN, compare=False)
+    family: str = field(default="", compare=False)
+    """The model family in whose markup it stood in the text; empty where it was written as the dialect asks."""
 
 
 class ErrorClass(StrEnum):
@@ -246,7 +252,13 @@ class Conduct:
     cut: int = 0
     hidden: int = 0
     unknown: int = 0
+    lost: int = 0
+    silent: int = 0
     """Bad calls by their ``CallForm``; what is left of the bad ones could be read and did not fit the tool."""
+    families: tuple[str, ...] = ()
+    """The model families in whose markup calls were left in the text."""
+    swallowed: bool = False
+    """Whether a reply, the forced answer included, held thoughts only."""
     summaries: int = 0
     readings: int = 0
     """Pages, or parts of them, that an auxiliary model read."""

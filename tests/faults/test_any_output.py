@@ -28,6 +28,7 @@ from tests.cli.program import standing
 from tests.runs.store.building import plan
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
+from toleap.agent.signs import Watch
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.chat.dialects.values import MOST_CHARACTERS
@@ -162,6 +163,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
                 policy={"results": 3, "page_chars": 500},
                 judging=judging,
                 meter=meter,
+                watch=Watch(print),
             )
 
             async def note(key: Any, reason: str, quarantine: bool) -> None:

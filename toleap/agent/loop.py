@@ -22,6 +22,7 @@ from toleap.agent.shortening import NotShortened, shorten, text_of
 from toleap.chat.answer import extract_answer
 from toleap.chat.client import Chat, serialise
 from toleap.chat.dialects import Dialect
+from toleap.chat.dialects.listed import with_missed
 from toleap.chat.dialects.text import content_of
 from toleap.chat.reply import Reply
 from toleap.config import Agent, Sampling
@@ -101,6 +102,8 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
     replied = time.perf_counter()
     keep, cut = player.agent.thoughts == "keep", reply.finish_reason == "length"
     reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names, cut=cut)
+    if player.names:
+        reading = with_missed(reading, reply.message, reply.finish_reason)
     if cut and reply.bounded and not reading.calls and not says_in_loop(player.agent, reply.message):
         # There was more to come and no room for it. No policy makes room now: that would be another draw. A loop
         # would not have ended with more room either: it stays the turn that it is.

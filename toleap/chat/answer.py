@@ -41,6 +41,11 @@ def extract_answer(text: str | None, *, boxed: bool = False) -> str | None:
     return inside or plain.strip() or None
 
 
+def is_tagged(text: str) -> bool:
+    """Whether a message gives an answer in ``<answer>`` tags."""
+    return _tagged(without_thoughts(text))[0] is not None
+
+
 def _parted(text: str) -> tuple[str, str]:
     """A message without its thoughts, and what stood before a thought's end that has no beginning."""
     kept: list[str] = []

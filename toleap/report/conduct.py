@@ -53,6 +53,8 @@ class Calls:
     cut: int
     hidden: int
     unknown: int
+    lost: int
+    silent: int
     misfit: int
     """Calls that could be read and not be made: arguments that do not fit, too many at once."""
 
@@ -96,7 +98,7 @@ def calls_of(attempts: Iterable[AttemptRow]) -> Calls | None:
         return None
     calls, new = sum(sum(x.calls) for x in conducts), sum(sum(x.new) for x in conducts)
     runs = [longest_run(conduct) for conduct in conducts]
-    unreadable = sum(x.malformed + x.cut + x.hidden for x in conducts)
+    unreadable = sum(x.malformed + x.cut + x.hidden + x.lost + x.silent for x in conducts)
     unknown = sum(x.unknown for x in conducts)
     return Calls(
         attempts=len(recorded),
@@ -111,6 +113,8 @@ def calls_of(attempts: Iterable[AttemptRow]) -> Calls | None:
         cut=sum(x.cut for x in conducts),
         hidden=sum(x.hidden for x in conducts),
         unknown=unknown,
+        lost=sum(x.lost for x in conducts),
+        silent=sum(x.silent for x in conducts),
         misfit=sum(attempt.bad_calls for attempt, _ in recorded) - unreadable - unknown,
     )
 

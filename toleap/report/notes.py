@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from toleap.agent.signs import Sign
 from toleap.report.rows import outcome, second_outcome
 from toleap.report.text import DASH, percent
 from toleap.report.values import Missing, Note, NoteKind, Row
-from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult
+from toleap.types import AttemptRow, BenchmarkResult, CallForm, Ending, RunResult
 
 REASONS = 5
 """Reasons told apart; the rarer ones are counted together."""
@@ -40,6 +41,7 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         judged = sum(outcome(attempt) is not None for attempt in rows)
         notes.append(Note("judge", part.name, run.name, f"judged by {part.judged_by}", judged))
     notes += _seconds(run, part)
+    notes += _signs(run, part)
     if late:
         text = "ended at the wall-clock limit, which depends on the machine"
         notes.append(Note("time_limit", part.name, run.name, text, late))
@@ -90,6 +92,18 @@ def _seconds(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
         yield Note(
             "second", part.name, run.name, f"without a second verdict: {reason}", count, SECOND.format(run=run.name)
         )
+
+
+def _signs(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
+    """What attempts show of a server that loses calls or answers: it makes wrong what may have been right."""
+    conducts = [attempt.conduct for attempt in part.rows if attempt.conduct is not None]
+    counted = Counter(Sign(CallForm.MALFORMED, family) for conduct in conducts for family in conduct.families)
+    counted[Sign(CallForm.LOST)] = sum(conduct.lost > 0 for conduct in conducts)
+    counted[Sign(CallForm.SILENT)] = sum(conduct.swallowed for conduct in conducts)
+    for sign, count in counted.items():
+        if count:
+            text = f"of {len(conducts)} attempts have replies that {sign.text()}"
+            yield Note("server", part.name, run.name, text, count, sign.fix())
 
 
 def _reasons(texts: Iterable[str]) -> Counter[str]:

@@ -34,6 +34,8 @@ _FORMS: Mapping[str, Callable[[Calls], int]] = {
     "cut off": lambda calls: calls.cut,
     "in thoughts": lambda calls: calls.hidden,
     "unknown": lambda calls: calls.unknown,
+    "lost": lambda calls: calls.lost,
+    "thoughts only": lambda calls: calls.silent,
     "not fitting": lambda calls: calls.misfit,
 }
 _RANGES: Mapping[str, Callable[[TurnRange], str]] = {

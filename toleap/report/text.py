@@ -11,7 +11,9 @@ from toleap.scoring.measures import Figure
 
 DASH = "–"
 """Stands for every value that is not defined."""
-_SAID = frozenset({"plan", "time_limit", "missing", "judge", "second", "retried", "restarted", "reader", "version"})
+_SAID = frozenset(
+    {"plan", "time_limit", "missing", "judge", "second", "retried", "restarted", "reader", "version", "server"}
+)
 """Kinds of notes whose text says what they are about."""
 _BLANKS = re.compile(r"\s+")
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$#!]")

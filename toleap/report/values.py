@@ -44,6 +44,7 @@ NoteKind = Literal[
     "restarted",
     "reader",
     "version",
+    "server",
 ]
 
 

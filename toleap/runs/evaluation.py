@@ -11,6 +11,7 @@ from toleap.agent.conversation import Conversation
 from toleap.agent.limits import limit_reached
 from toleap.agent.loop import Player, is_last, run_attempt
 from toleap.agent.opening import opening_messages
+from toleap.agent.signs import Watch
 from toleap.data.images import is_picture
 from toleap.errors import TornRecord
 from toleap.runs.judging import Judging
@@ -51,6 +52,7 @@ class Evaluation:
     policy: Mapping[str, Any]
     judging: Judging
     meter: Meter
+    watch: Watch
     shows_pictures: bool = False
 
     async def play(self, key: Key) -> None:
@@ -102,6 +104,7 @@ class Evaluation:
     async def _save(self, key: Key, turn: Turn) -> None:
         await self.store.put_turn(key, turn, self.meter.take())
         self.progress.turn(turn)
+        self.watch.turn(turn)
 
     async def _end(self, trajectory: Trajectory, task: Task, benchmark: PlannedBenchmark) -> None:
         ended = await self.store.end(trajectory)

@@ -17,6 +17,7 @@ from rich.console import Console
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.agent.prompts import prompt
+from toleap.agent.signs import Watch
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import fingerprint
@@ -228,6 +229,7 @@ class _Playing:
             policy={"results": config.dock.results, "page_chars": page_chars},
             judging=self.judging,
             meter=self.meter,
+            watch=Watch(self._log),
             shows_pictures=self.plan.shows_pictures,
         )
 

@@ -38,16 +38,18 @@ def _call(call: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def completion(model: str, message: Message, prompt: int) -> dict[str, Any]:
-    """A completion with one choice; ``prompt`` is the request's size in tokens."""
+    """A completion with one choice; ``prompt`` is the request's size in tokens.
+
+    A message that names its ``finish_reason`` ends with that.
+    """
+    finish = message.pop("finish_reason", "tool_calls" if "tool_calls" in message else "stop")
     said = max(1, len(orjson.dumps(message)) // BYTES_PER_TOKEN)
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": "tool_calls" if "tool_calls" in message else "stop"}
-        ],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
         "usage": {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said},
     }
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from toleap.chat.dialects.base import Reading, as_lines
 from toleap.chat.dialects.calls import cut_off, object_call, problem
+from toleap.chat.dialects.families import inside
 from toleap.chat.dialects.text import Grammar, read_text, sayable
 from toleap.chat.dialects.values import MOST_CHARACTERS, json_end
 from toleap.types import Message, ToolCall, ToolResult
 
 _FLAGS = re.IGNORECASE | re.ASCII
-_AFTER = re.compile(r"(?P<close></tool_call\s*>)|<tool_call\s*>|</think\s*>|\Z", _FLAGS)
+_AFTER = re.compile(r"(?P<close></tool_call\s*>)|(?P<again><tool_call\s*>)|</think\s*>|\Z", _FLAGS)
+_CALL_FOLLOWS = re.compile(r"\s*[{\[<\w]")
 _AFTER_OR_CODE = re.compile(rf"(?P<code><code\s*>)|{_AFTER.pattern}", _FLAGS)
 _CODE_END = re.compile(r"</code\s*>\s*(?:(?P<close></tool_call\s*>)|(?=<tool_call\s*>)|\Z)", _FLAGS)
 _THOUGHT_END = re.compile(r"</think\s*>|\Z", _FLAGS)
@@ -24,16 +26,24 @@ _SHOWN_AS = {"execute_code": "PythonInterpreter"}
 """Tools whose code stands behind the JSON, and the names under which models were trained on them."""
 
 
-def _take(text: str, start: int, tools: Collection[str], *, codes: bool = False) -> tuple[int, ToolCall]:
+def _take(text: str, start: int, tools: Collection[str], *, codes: bool = False) -> tuple[int, Sequence[ToolCall]]:
     """The block whose opening tag ends at ``start``. What its JSON's strings hold does not end it."""
-    mark = (_AFTER_OR_CODE if codes else _AFTER).search(text, json_end(text, start))
+    end = json_end(text, start)
+    mark = (_AFTER_OR_CODE if codes else _AFTER).search(text, end)
     assert mark is not None  # both patterns match at the text's end
     if codes and mark["code"]:
-        return _code_call(text, start, mark, tools)
-    if not mark["close"]:
-        return mark.start(), cut_off("</tool_call>")
+        position, call = _code_call(text, start, mark, tools)
+        return position, [call]
     read = _trained_call if codes else object_call
-    return mark.end(), read(text[start : mark.start()], tools)
+    body = text[start : mark.start()]
+    if not mark["close"]:
+        if end == start or not mark["again"] or text[end : mark.start()].strip():
+            return mark.start(), [cut_off("</tool_call>")]
+        # A whole call, and an opening tag where the closing one belongs. It opens a call only if one follows.
+        follows = _CALL_FOLLOWS.match(text, mark.end())
+        return (mark.start() if follows else mark.end()), [read(body, tools)]
+    others = [] if body.lstrip().startswith("{") else inside(body, tools)
+    return mark.end(), others or [read(body, tools)]
 
 
 def _code_call(text: str, start: int, mark: re.Match[str], tools: Collection[str]) -> tuple[int, ToolCall]:
@@ -46,7 +56,7 @@ def _code_call(text: str, start: int, mark: re.Match[str], tools: Collection[str
     if call.problem is not None:
         return end.end(), call
     code = text[mark.end() : end.start()].removeprefix("\n").removesuffix("\n")
-    if "code" in call.arguments:
+    if str(call.arguments.get("code") or "").strip() not in {"", code.strip()}:
         return end.end(), problem("its code is there twice, in the arguments and behind them")
     if sayable(code) != code:
         return end.end(), problem("its code holds characters that are no Unicode text")

@@ -12,6 +12,7 @@ from toleap.chat.dialects.values import CutOff, Read, Unreadable, read_json, str
 from toleap.types import CallForm, ToolCall
 
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_NUMBERED = re.compile(r":\d+\Z")
 IN_THOUGHTS = "The call stands inside your thoughts, where none is made: end the thoughts, then write the call."
 
 
@@ -52,6 +53,7 @@ def as_mended(call: ToolCall) -> ToolCall:
 
 def named_call(name: str, arguments: Any, tools: Collection[str]) -> ToolCall:
     """The call of a name with its arguments, which are an object that ``strict`` gave, or its JSON text."""
+    name = known_name(name, tools)
     if name not in tools and not _NAME.fullmatch(name):
         return problem(f"{name[:80]!a} is no tool's name")
     try:
@@ -64,6 +66,15 @@ def named_call(name: str, arguments: Any, tools: Collection[str]) -> ToolCall:
         return ToolCall("", name, problem=text, form=CallForm.MALFORMED)
     call = ToolCall("", name, read.value)
     return as_mended(call) if read.mended else call
+
+
+def known_name(name: str, tools: Collection[str]) -> str:
+    """The tool that a name means: also with a namespace before it or a number behind it; as it is, where none is."""
+    if name in tools:
+        return name
+    bare = _NUMBERED.sub("", name)
+    last = re.split(r"[.:/]", bare)[-1]
+    return next((meant for meant in (bare, last) if meant in tools), name)
 
 
 def checked(arguments: Any) -> Any:
@@ -93,7 +104,9 @@ def with_ids(calls: Iterable[ToolCall], turn: int, tools: Collection[str] = ()) 
 
 def _names(value: Any, tools: Collection[str]) -> bool:
     """Whether this is a call of a known tool, so that a mended text may be taken for one."""
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or value["name"] not in tools:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return False
+    if known_name(value["name"], tools) not in tools:
         return False
     return isinstance(value.get("arguments", value.get("parameters", {})), dict)
 
@@ -110,4 +123,8 @@ def _known_form(call: ToolCall, tools: Collection[str]) -> CallForm:
 def _parsed(text: str, *, mend: bool) -> Read:
     if not text.strip():
         return Read({})
-    return read_json(text, lambda value: isinstance(value, dict)) if mend else Read(strict(text))
+    read = read_json(text, lambda value: isinstance(value, dict)) if mend else Read(strict(text))
+    if isinstance(read.value, str) and read.value.lstrip().startswith("{"):
+        # Encoded twice: an object in a text has one meaning.
+        return Read(strict(read.value), mended=True)
+    return read

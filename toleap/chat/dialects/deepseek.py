@@ -22,7 +22,7 @@ def _token(words: str) -> str:
     return rf"<[｜|]{words.replace(' ', '[▁_]')}[｜|]>"
 
 
-_SEPARATOR = re.compile(_token("tool sep"))
+_SEPARATOR = re.compile(f"{_token('tool sep')}|{_token('tool call argument begin')}")
 _END = re.compile(rf"(?P<close>{_token('tool calls? end')})|{_token('tool calls? begin')}|</think\s*>|\Z")
 _OLDER = re.compile(r"\s*([^\s{`<]{1,64})\s*(?=```|\{)")
 _FENCE = re.compile(r"\s*```(?:json)?\s*")
@@ -40,21 +40,21 @@ Several calls stand one behind the other, each from <｜tool▁call▁begin｜> 
 Each answer comes back between <｜tool▁output▁begin｜> and <｜tool▁output▁end｜>."""
 
 
-def _take(text: str, start: int, tools: Collection[str]) -> tuple[int, ToolCall]:
+def _take(text: str, start: int, tools: Collection[str]) -> tuple[int, Sequence[ToolCall]]:
     """The call whose opening token ends at ``start``."""
     first = _END.search(text, start)
     separator = _SEPARATOR.search(text, start, first.start() if first else len(text))
     if separator is None:
         closed = first is not None and bool(first["close"])
-        return (first.end(), problem("it has no separator")) if first and closed else (_before(first, text), _CUT)
+        return (first.end(), [problem("it has no separator")]) if first and closed else (_before(first, text), [_CUT])
     name, begin = _named(text, text[start : separator.start()].strip(), separator.end())
     fence = _FENCE.match(text, begin)
     begin = fence.end() if fence else begin
     end = _END.search(text, json_end(text, begin))
     if end is None or not end["close"]:
-        return _before(end, text), cut_off(_CALL_END, name)
+        return _before(end, text), [cut_off(_CALL_END, name)]
     body = text[begin : end.start()].strip()
-    return end.end(), named_call(name, body.removesuffix("```") if fence else body, tools)
+    return end.end(), [named_call(name, body.removesuffix("```") if fence else body, tools)]
 
 
 def _named(text: str, before: str, after: int) -> tuple[str, int]:
@@ -69,7 +69,7 @@ def _before(mark: re.Match[str] | None, text: str) -> int:
 
 _CALL_END = "<｜tool▁call▁end｜>"
 _CUT = cut_off(_CALL_END)
-_GRAMMAR = Grammar(_token("tool call begin"), _take, marks=_token("tool calls (?:begin|end)"))
+_GRAMMAR = Grammar(_token("tool call begin"), _take, marks=_token("tool calls (?:section[▁_])?(?:begin|end)"))
 
 
 class DeepSeek:

@@ -39,7 +39,7 @@ To call a tool, write a block like this one, with the arguments as a JSON object
 You may write several such blocks. Each answer comes back as a message of the user."""
 
 
-def _take(text: str, start: int, tools: Collection[str]) -> tuple[int, ToolCall]:
+def _take(text: str, start: int, tools: Collection[str]) -> tuple[int, Sequence[ToolCall]]:
     """The block whose opening tag ends at ``start``."""
     head = _HEAD.match(text, start)
     name = head["name"].strip() if head else ""
@@ -47,11 +47,11 @@ def _take(text: str, start: int, tools: Collection[str]) -> tuple[int, ToolCall]
     end = _END.search(text, json_end(text, begin))
     assert end is not None  # the pattern matches at the text's end
     if not end["close"]:
-        return end.start(), cut_off("</use_mcp_tool>", name)
+        return end.start(), [cut_off("</use_mcp_tool>", name)]
     if head is None or not end["inner"]:
         wanted = "<server_name>, <tool_name> and <arguments>"
-        return end.end(), problem(f"write {wanted}, each with its closing tag and in this order")
-    return end.end(), named_call(name, text[begin : end.start()].strip(), tools)
+        return end.end(), [problem(f"write {wanted}, each with its closing tag and in this order")]
+    return end.end(), [named_call(name, text[begin : end.start()].strip(), tools)]
 
 
 _GRAMMAR = Grammar(r"<use_mcp_tool\s*>", _take)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from toleap.chat.answer import extract_answer
+import orjson
+
+from toleap.chat.answer import extract_answer, is_tagged
 from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import as_mended, cut_off, in_thoughts, object_call, with_ids
+from toleap.chat.dialects.families import family_in, foreign
+from toleap.chat.dialects.listed import listed_calls
 from toleap.types import Message, ToolCall
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning")
@@ -17,8 +21,8 @@ _FENCE = re.compile(r"```\w*\s*")
 _BARE = re.compile(r"""\{\s*["']name["']\s*:\s*["']([^"']*)["']\s*,\s*["'](?:arguments|parameters)["']\s*:""")
 
 Span = tuple[int, int]
-Take = Callable[[str, int, Collection[str]], tuple[int, ToolCall]]
-"""From a text, the place after the opening tag of a call, and the tools' names: the call's end, and the call."""
+Take = Callable[[str, int, Collection[str]], tuple[int, Sequence[ToolCall]]]
+"""From a text, the place after the opening tag of a call, and the tools' names: the call's end, and what it calls."""
 
 
 class Grammar:
@@ -62,9 +66,9 @@ def find(text: str, grammar: Grammar, tools: Collection[str]) -> Found:
         elif thinking is not None:
             found.hidden = True
         else:
-            position, call = grammar.take(text, position, tools)
+            position, calls = grammar.take(text, position, tools)
             found.places.append((tag.start(), position))
-            found.calls.append(call)
+            found.calls += calls
     if thinking is not None:
         found.thoughts.append((thinking, len(text)))
     return found
@@ -81,17 +85,25 @@ def without(text: str, *spans: Span) -> str:
 
 def calls_of(
     reply: Message, text: str, found: Found, grammar: Grammar, tools: Collection[str], *, cut: bool
-) -> list[ToolCall]:
-    """The calls of a reply whose visible text is ``text``: in blocks, as its whole text, or lost in its thoughts."""
+) -> tuple[str, list[ToolCall]]:
+    """The visible text of a reply without its calls, and the calls: in blocks, as its whole text, in the markup of
+    another family, or lost in its thoughts. ``text`` is the visible text without the blocks."""
     if found.calls:
-        return found.calls
-    bare = _whole(text, tools, cut=cut)
-    if bare is not None:
-        return [bare]
-    hidden = found.hidden or any(
-        isinstance(reply.get(name), str) and grammar.opening.search(reply[name]) for name in _THOUGHT_FIELDS
-    )
-    return [in_thoughts()] if hidden and extract_answer(text) is None else []
+        return text, found.calls
+    bare, other = _whole(text, tools, cut=cut), foreign(text, tools, cut=cut)
+    if bare is not None and (bare.problem is None or other is None):
+        return "", [bare]
+    if other is not None and (any(call.problem is None for call in other.calls) or not is_tagged(text)):
+        return without(text, *other.places).strip(), list(other.calls)
+    if extract_answer(text) is not None:
+        return text, []
+    content = content_of(reply)
+    thoughts = [content[start:end] for start, end in found.thoughts]
+    thoughts += [reply[name] for name in _THOUGHT_FIELDS if isinstance(reply.get(name), str)]
+    family = next((named for thought in thoughts if (named := family_in(thought, tools))), "")
+    if found.hidden or family or any(grammar.opening.search(thought) for thought in thoughts):
+        return text, [replace(in_thoughts(), family=family)]
+    return text, []
 
 
 def read_text(
@@ -100,10 +112,17 @@ def read_text(
     """The reading of a reply whose calls stand in its text, and go back as they were written."""
     content = content_of(reply)
     found = find(content, grammar, tools)
-    text = grammar.marks.sub("", without(content, *found.thoughts, *found.places)).strip()
-    calls = calls_of(reply, text, found, grammar, tools, cut=cut)
+    visible = grammar.marks.sub("", without(content, *found.thoughts, *found.places)).strip()
+    text, calls = calls_of(reply, visible, found, grammar, tools, cut=cut)
     said = content if keep_thoughts else without(content, *found.thoughts).strip()
+    if not calls and (calls := listed_calls(reply, tools, cut=cut)):
+        # The server has a parser of its own. The model has to see what it called.
+        said = "\n".join(filter(None, [said, *(_written(call) for call in calls if call.problem is None)]))
     return Reading(sayable(text), with_ids(calls, turn, tools), sent(reply, said, keep_thoughts))
+
+
+def _written(call: ToolCall) -> str:
+    return orjson.dumps({"name": call.name, "arguments": dict(call.arguments)}).decode()
 
 
 def content_of(reply: Message) -> str:

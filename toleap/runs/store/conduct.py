@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from toleap.agent.signs import signs_of
 from toleap.types import CallForm, Conduct, ErrorClass, SubCall, ToolCall, Turn
 
 
@@ -29,6 +30,7 @@ def conduct_of(turns: Sequence[Turn]) -> Conduct:
         calls.append(len(made))
         new.append(len(seen) - before)
     forms = [call.form for turn in turns for call in turn.calls]
+    signs = {sign for turn in turns for sign in signs_of(turn)}
     asked = [call for turn in turns for call in turn.subcalls]
     return Conduct(
         calls=tuple(calls),
@@ -38,6 +40,10 @@ def conduct_of(turns: Sequence[Turn]) -> Conduct:
         cut=forms.count(CallForm.CUT),
         hidden=forms.count(CallForm.HIDDEN),
         unknown=forms.count(CallForm.UNKNOWN),
+        lost=forms.count(CallForm.LOST),
+        silent=forms.count(CallForm.SILENT),
+        families=tuple(sorted({sign.family for sign in signs if sign.family})),
+        swallowed=any(sign.form is CallForm.SILENT for sign in signs),
         summaries=sum(call.kind == "summary" and call.ok for call in asked),
         readings=sum(call.kind == "read" and call.ok for call in asked),
         unread=sum(_unread(turn.subcalls) for turn in turns),
