@@ -42,6 +42,11 @@ class Endpoint:
         return web.json_response({"choices": [choice], "usage": self.usage})
 
 
+async def answered(value: Any) -> web.Response:
+    """A value as JSON."""
+    return web.json_response(value)
+
+
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
     """``await endpoint(answer, …)`` starts one on a free port; ``url`` is its base URL."""
@@ -51,6 +56,7 @@ async def endpoint() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
         made = Endpoint(answers=list(answers))
         app = web.Application()
         app.router.add_post("/v1/chat/completions", made.handle)
+        app.router.add_get("/v1/models", lambda _: answered({"data": [{"id": "m"}]}))
         server = TestServer(app)
         await server.start_server()
         servers.append(server)

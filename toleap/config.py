@@ -38,17 +38,36 @@ _REQUEST_FIELDS: Mapping[str, str] = {
 }
 
 
+_RENAMED = frozenset(
+    {"temperature", "top_p", "top_k", "presence_penalty", "max_tokens", "seed", "tool_choice", "parallel_tool_calls"}
+    | {"stop", "stream_options"}
+)
+
+
 class Sampling(_Section):
     """How the model's tokens are drawn. Each call's seed is derived from ``seed``, task, attempt and turn."""
 
-    temperature: float = Field(default=1.0, ge=0, le=5)
-    top_p: float = Field(default=1.0, gt=0, le=1)
+    temperature: float | None = Field(default=1.0, ge=0, le=5)
+    top_p: float | None = Field(default=1.0, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=-1)
-    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=0.0, ge=-2, le=2)
     max_tokens: int = Field(default=16_384, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: int | None = Field(default=0, ge=0, lt=2**63)
+    """None sends no seed: the server draws as it likes, and no run can be repeated."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Under which names fields of the request go to a server that knows them by others; ``none`` leaves one out."""
     extra: dict[str, JsonValue] = Field(default_factory=dict)
     """More fields of the request, for example ``chat_template_kwargs``."""
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _named(cls, fields: Any) -> Any:
+        if not isinstance(fields, Mapping):
+            return fields
+        for name in fields:
+            if name not in _RENAMED:
+                raise ValueError(f"{name} is no field that can be renamed: there are {', '.join(sorted(_RENAMED))}")
+        return {name: "none" if value is None else value for name, value in fields.items()}
 
     @field_validator("extra")
     @classmethod
@@ -191,6 +210,8 @@ class Operation(_Section):
     """Of a million tokens: prompt, written and, where they cost something else, cached prompt tokens."""
     auxiliary_price: _Price | None = None
     """The same for the models that read pages and write summaries; by default the model's."""
+    stream: bool = False
+    """Ask for replies as a stream, as some servers want it; one that says so is asked so without this."""
     trust: bool = False
 
 
@@ -323,7 +344,8 @@ def differing(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def known_keys() -> list[str]:
-    """Every key that ``--set`` takes, except the free ``benchmark.NAME.OPTION`` and ``sampling.extra.FIELD``."""
+    """Every key that ``--set`` takes, except the free ``benchmark.NAME.OPTION``, ``sampling.extra.FIELD`` and
+    ``sampling.fields.FIELD``."""
     run = [key for key in RunConfig().flat() if not key.startswith("benchmark")]
     operation = [f"operation.{name}" for name in Operation.model_fields]
     return [*run, *operation, *(f"judge.{name}" for name in JudgeSettings.model_fields)]
@@ -347,7 +369,7 @@ def _check(key: str) -> None:
 
 
 def _is_extra(key: str) -> bool:
-    return f"{key}.".startswith("sampling.extra.")
+    return f"{key}.".startswith(("sampling.extra.", "sampling.fields."))
 
 
 def _hint(key: str, known: Sequence[str]) -> str:

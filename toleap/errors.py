@@ -10,6 +10,7 @@
     │   └── StoreFault        a turn could not be made durable
     │       └── TornRecord    what was stored is not what is read: only this attempt is concerned
     ├── ContextOverflow       the model's: the prompt no longer fits its context
+    │   └── SuspectedOverflow it may be: sending less will tell
     └── JudgeError            the judge's: the attempt is unscored
 
 What the world does (a page that is gone, a search that finds nothing, code that raises) is no error here: it is
@@ -32,11 +33,13 @@ class Fault(ToleapError):
 
 
 class ServerFault(Fault):
-    """The model server failed. ``fatal`` means that waiting cannot help (wrong model name, bad key)."""
+    """The model server failed. ``fatal`` means that waiting cannot help (wrong model name, bad key); ``refused`` that
+    it answers others, and this conversation with a refusal that does not say why."""
 
-    def __init__(self, message: str, *, fatal: bool = False) -> None:
+    def __init__(self, message: str, *, fatal: bool = False, refused: bool = False) -> None:
         super().__init__(message)
         self.fatal = fatal
+        self.refused = refused
 
 
 class ToolFault(Fault):
@@ -53,6 +56,15 @@ class TornRecord(StoreFault):
 
 class ContextOverflow(ToleapError):
     """The server refused the prompt because it is longer than the model's context."""
+
+
+class SuspectedOverflow(ContextOverflow):
+    """A conversation was refused, or answered with nothing, while others were answered. Where it is answered once it
+    is shorter, its context was full; where not, ``fault`` is what happened (None: it had no more to say)."""
+
+    def __init__(self, message: str, fault: ServerFault | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class JudgeError(ToleapError):

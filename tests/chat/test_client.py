@@ -65,7 +65,7 @@ async def test_retry_after_is_heeded_and_patience_ends_it(endpoint):
             with pytest.raises(ServerFault, match="429") as caught:
                 await chat.ask(HELLO, {})
         assert caught.value.fatal, "a rate limit is everybody's: no attempt is to blame"
-        assert len(server.requests) == 1
+        assert len(server.requests) == 2, "the second asks whether it is everybody's"
     server = await endpoint(
         web.Response(status=429, headers={"Retry-After": soon}),
         web.Response(status=429, headers={"Retry-After": "nonsense"}),

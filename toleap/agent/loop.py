@@ -26,7 +26,7 @@ from toleap.chat.dialects.listed import with_missed
 from toleap.chat.dialects.text import content_of
 from toleap.chat.reply import Reply
 from toleap.config import Agent, Sampling
-from toleap.errors import ContextOverflow, ToleapError
+from toleap.errors import ContextOverflow, ServerFault, SuspectedOverflow, ToleapError
 from toleap.types import (
     CallContext,
     Ending,
@@ -82,16 +82,20 @@ async def run_attempt(
             return _finished(key, talk, boxed=player.dialect.answers_boxed)
         limit = limit_reached(player.agent, talk.turns)
         tried: tuple[SubCall, ...] = ()
+        suspected: SuspectedOverflow | None = None
         try:
             if limit is None:
                 turn = await _turn(key, talk, player, dock, context)
         except ContextOverflow as full:
             limit = Ending.CONTEXT_LIMIT
             tried = full.calls if isinstance(full, NotShortened) else ()
+            suspected = full if isinstance(full, SuspectedOverflow) else None
         if limit is not None:
             if not player.agent.forced_answer:
+                if suspected is not None and suspected.fault is not None:
+                    raise suspected.fault
                 return Trajectory(key, talk.opening, tuple(talk.turns), limit, None)
-            turn = await _forced_turn(key, talk, player, limit, tried)
+            turn = await _forced_turn(key, talk, player, limit, tried, suspected)
         await save(key, turn)
         talk.add(turn)
 
@@ -104,6 +108,8 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
     reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names, cut=cut)
     if player.names:
         reading = with_missed(reading, reply.message, reply.finish_reason)
+    if _says_nothing(reply) and not reading.calls and any(turn.results for turn in talk.turns):
+        raise SuspectedOverflow("the reply is empty: the context may be full")
     if cut and reply.bounded and not reading.calls and not says_in_loop(player.agent, reply.message):
         # There was more to come and no room for it. No policy makes room now: that would be another draw. A loop
         # would not have ended with more room either: it stays the turn that it is.
@@ -157,22 +163,43 @@ async def _reply(
 
 
 async def _forced_turn(
-    key: Key, talk: Conversation, player: Player, limit: Ending, tried: tuple[SubCall, ...]
+    key: Key,
+    talk: Conversation,
+    player: Player,
+    limit: Ending,
+    tried: tuple[SubCall, ...],
+    suspected: SuspectedOverflow | None = None,
 ) -> Turn:
-    """One last call without tools. Where the context is full, the newest results make room for it."""
+    """One last call without tools. Where the context is full, the newest results make room for it.
+
+    Where it is only ``suspected`` to be, less is sent at once: if that is refused too, it was something else.
+
+    Raises:
+        ServerFault: nothing was answered, and no refusal said that the prompt is too long.
+    """
     started = time.perf_counter()
     request: Message = {"role": "user", "content": player.forced_prompt}
     index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
     wanted = min(player.sampling.max_tokens, 1_024) + len(player.forced_prompt)
     rooms = [player.agent.context - tokens for tokens in (talk.least_tokens(), talk.prompt_tokens())]
     reply = Reply({"role": "assistant", "content": ""}, "no room", Usage(), 0.0)
-    for saving in dict.fromkeys([*(max(wanted - room, 0) for room in rooms), player.agent.context]):
-        fragments = [*talk.without_results(saving), serialise(request)]
-        try:
-            reply = await _ask(key, index, seed, fragments, player, max(*rooms, wanted), forced=True)
-            break
-        except ContextOverflow:
+    whole = sum(map(len, talk.without_results(0)))
+    savings = dict.fromkeys([*(max(wanted - room, 0) for room in rooms), whole // 8, player.agent.context])
+    for kept in (*map(talk.without_results, savings), _last_turn_only(talk, player.agent)):
+        if suspected is None and len(kept) < len(talk.sent()):
+            break  # Only a suspicion is worth an answer without the history.
+        if suspected is not None and sum(map(len, kept)) >= whole:
             continue
+        try:
+            fragments = [*kept, serialise(request)]
+            reply, suspected = await _ask(key, index, seed, fragments, player, max(*rooms, wanted), forced=True), None
+            break
+        except SuspectedOverflow as again:
+            suspected = again
+        except ContextOverflow:
+            suspected = None
+    if suspected is not None and suspected.fault is not None:
+        raise suspected.fault
     reading = player.dialect.read(reply.message, keep_thoughts=player.agent.thoughts == "keep", turn=index)
     return Turn(
         index=index,
@@ -187,6 +214,13 @@ async def _forced_turn(
     )
 
 
+def _last_turn_only(talk: Conversation, agent: Agent) -> list[bytes]:
+    """The question and the last turn, its results blanked: of the same make as the whole, and as short as can be."""
+    blank = talk.without_results(agent.context)
+    last = len(talk.turns[-1].messages) if talk.turns else 0
+    return [*blank[: len(talk.opening)], *blank[len(blank) - last :]]
+
+
 async def _ask(
     key: Key, turn: int, seed: int, fragments: Sequence[bytes], player: Player, room: int, *, forced: bool = False
 ) -> Reply:
@@ -196,12 +230,10 @@ async def _ask(
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": max(min(sampling.max_tokens, room), 1),
-        "seed": seed,
+        "seed": None if sampling.seed is None else seed,
+        "presence_penalty": sampling.presence_penalty or None,
+        "top_k": sampling.top_k,
     }
-    if sampling.presence_penalty:
-        parameters["presence_penalty"] = sampling.presence_penalty
-    if sampling.top_k is not None:
-        parameters["top_k"] = sampling.top_k
     if forced and player.tools:
         parameters["tool_choice"] = "none"
     while True:
@@ -213,6 +245,16 @@ async def _ask(
             parameters["max_tokens"] //= 2
             if parameters["max_tokens"] < _LEAST_ROOM:
                 raise
+        except ServerFault as fault:
+            if fault.fatal or not fault.refused:
+                raise
+            raise SuspectedOverflow(str(fault), fault) from fault
+
+
+def _says_nothing(reply: Reply) -> bool:
+    """Whether a server that counts tokens generated none."""
+    said = any(value for name, value in reply.message.items() if name != "role")
+    return not said and reply.usage.prompt > 0 and reply.usage.completion == 0
 
 
 async def _run_calls(calls: Sequence[ToolCall], dock: ToolLayer, context: CallContext) -> list[ToolResult]:
@@ -256,9 +298,9 @@ def _declined(turn: Turn) -> bool:
     return turn.finish_reason == "content_filter" or bool(turn.reply.get("refusal"))
 
 
-def call_seed(seed: int, key: Key, turn: int) -> int:
+def call_seed(seed: int | None, key: Key, turn: int) -> int:
     """The sampling seed of one call, derived from the run's seed, the task, the attempt and the turn."""
-    text = f"{seed}/{key.benchmark}/{key.task}/{key.attempt}/{turn}"
+    text = f"{seed or 0}/{key.benchmark}/{key.task}/{key.attempt}/{turn}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) & 0x7FFF_FFFF
 
 

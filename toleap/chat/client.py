@@ -18,21 +18,22 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
 import orjson
 
 from toleap.chat.deadline import Deadlines
 from toleap.chat.metrics import Work, metrics_url, read_work
-from toleap.chat.overflow import says_too_long
+from toleap.chat.refusals import Filtered, refused_field
 from toleap.chat.reply import NoReply, Reply, parse_reply
-from toleap.chat.waiting import Failed, Waiting, seconds_of
+from toleap.chat.waiting import Failed, Waiting
+from toleap.chat.wire import Wire
 from toleap.errors import ContextOverflow, ServerFault
 from toleap.types import Message, Usage
 
 _log = logging.getLogger(__name__)
-_WORTH_WAITING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_EVERYBODY = frozenset({401, 402, 404, 405, 429, 503})
-"""Not 403: a firewall before the server may dislike what one conversation quotes."""
+_TIMES = 10
+"""So many times the patience one conversation is turned away by a rate limit that lets others through."""
+_ONE_BY_ONE = 30.0
+"""Seconds: while others are answered, one conversation does not wait longer than this for its next try."""
 
 
 def serialise(message: Message) -> bytes:
@@ -42,6 +43,7 @@ def serialise(message: Message) -> bytes:
 
 
 _TRIAL = serialise({"role": "user", "content": "Hello"})
+_TRIAL_TOKENS = 1
 
 
 class Chat:
@@ -49,7 +51,8 @@ class Chat:
 
     ``call_seconds`` and ``stalled_seconds`` bound one call (see ``chat/deadline.py``); ``patience`` is for how many
     seconds a server that is down or busy is waited for before it is a fault. ``counted`` is called with what each
-    reply cost, whatever becomes of it.
+    reply cost, whatever becomes of it. ``fields`` says under which other names fields of the request go, or
+    ``none`` where they are left out; with ``stream`` the reply is asked for as a stream.
     """
 
     def __init__(
@@ -63,18 +66,18 @@ class Chat:
         patience: float = 120.0,
         connections: int = 0,
         counted: Callable[[Usage], None] = lambda _usage: None,
+        fields: Mapping[str, str] | None = None,
+        stream: bool = False,
     ) -> None:
-        self.url = f"{base_url.rstrip('/')}/chat/completions"
         self.model = model
+        self._wire = Wire(base_url, api_key=api_key, connections=connections)
+        self.url = self._wire.url
         self._metrics_url = metrics_url(base_url)
         self._head = b'{"model":' + orjson.dumps(model) + b',"messages":['
-        self._headers = {"Content-Type": "application/json"}
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
         self._patience = patience
         self._counted = counted
-        self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
+        self._fields = fields or {}
+        self._stream = stream
         self._deadlines = Deadlines(self._work, most=call_seconds, stalled=stalled_seconds)
         self._answered = float("-inf")
         """When the server last answered anybody."""
@@ -82,18 +85,14 @@ class Chat:
         self._trying_out = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        # No limit on connections and none on the whole call: both are ours to set, and would otherwise be silent.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
+        await self._wire.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._deadlines.close()
-        if self._session is not None:
-            await self._session.close()
+        await self._wire.__aexit__(kind, error, trace)
 
     async def ask(
         self,
@@ -124,26 +123,52 @@ class Chat:
             try:
                 return await self._once(body, request_id, self._deadlines.seconds(tokens, tries))
             except Failed as failed:
+                if not self._stream and refused_field(failed.reason) == "stream" and failed.status in {400, 422}:
+                    self._stream = True
+                    body = self._body(fragments, parameters, tools)
+                    continue
                 # Counted from the first failure: a long generation that was cut off deserves its second try.
                 waiting = waiting or Waiting(self._patience)
-                pause = waiting.failed(failed.retry_after)
+                pause = self._pause(waiting, failed)
                 if not failed.passing or self._too_long(waiting, failed, pause):
-                    # Without its seed: what one conversation draws of it may be what breaks the server.
-                    others = {name: value for name, value in parameters.items() if name != "seed"}
-                    trial = self._body([_TRIAL], {**others, "max_tokens": 1}, tools)
-                    fatal = failed.everybody or not await self._works_for_others(trial, waiting.before_last)
-                    raise ServerFault(f"{self.url}: {failed.reason}", fatal=fatal) from failed
+                    fatal = await self._fails_everybody(failed, parameters, tools, waiting)
+                    if failed.everybody and not fatal and time.monotonic() < waiting.since + _TIMES * self._patience:
+                        # Its turn comes while others have theirs.
+                        await asyncio.sleep(min(pause, _ONE_BY_ONE, self._patience))
+                        continue
+                    refused = failed.status == 500 or (400 <= failed.status < 500 and not failed.everybody)
+                    raise ServerFault(f"{self.url}: {failed.reason}", fatal=fatal, refused=refused) from failed
                 self._tell(waiting, failed)
             tries += 1
             await asyncio.sleep(pause)
+
+    def _pause(self, waiting: Waiting, failed: Failed) -> float:
+        """The pause before the next try. What the server asks of one does not hold where it answers others."""
+        pause = waiting.failed(failed.retry_after)
+        return min(pause, _ONE_BY_ONE) if self._answered > waiting.before_last else pause
 
     def _too_long(self, waiting: Waiting, failed: Failed, pause: float) -> bool:
         """Whether patience ends before the next try. What turns everybody away is not down while others get in."""
         since = max(waiting.since, self._answered) if failed.everybody else waiting.since
         return time.monotonic() + pause > since + self._patience
 
+    async def _fails_everybody(
+        self, failed: Failed, parameters: Mapping[str, Any], tools: bytes | None, waiting: Waiting
+    ) -> bool:
+        """Whether no conversation gets through, so that the failure is none of this one's."""
+        if failed.everybody and not failed.passing:
+            return True
+        # With a seed of no conversation: what one draws of its own may be what breaks the server.
+        others = {name: 0 if name == "seed" else value for name, value in parameters.items()}
+        trial = self._body([_TRIAL], {**others, "max_tokens": _TRIAL_TOKENS}, tools)
+        return not await self._works_for_others(trial, waiting.before_last)
+
     def _body(self, fragments: Sequence[bytes], parameters: Mapping[str, Any], tools: bytes | None) -> bytes:
-        tail = orjson.dumps(dict(parameters))[1:]
+        named = {self._fields.get(name, name): value for name, value in parameters.items() if value is not None}
+        named.pop("none", None)
+        if self._stream:
+            named |= {"stream": True, "stream_options": {"include_usage": True}}
+        tail = orjson.dumps(named)[1:]
         with_tools = b',"tools":' + tools if tools else b""
         end = b"," + tail if len(tail) > 1 else b"}"
         return b"".join((self._head, b",".join(fragments), b"]", with_tools, end))
@@ -168,50 +193,26 @@ class Chat:
             return True
 
     async def _work(self) -> Work | None:
-        if self._session is None or self._metrics_url is None:
+        if self._metrics_url is None:
             return None
-        return await read_work(self._session, self._metrics_url)
+        return await read_work(self._wire.session, self._metrics_url)
 
     async def _once(self, body: bytes, request_id: str, seconds: float) -> Reply:
         """One request. It is over, its connection closed, when this returns or raises."""
-        if self._session is None:
-            raise RuntimeError("Chat is used outside its `async with` block")
         started = time.perf_counter()
-        headers = {**self._headers, "X-Request-Id": request_id} if request_id else self._headers
+        headers = {"X-Request-Id": request_id} if request_id else {}
         try:
-            async with (
-                self._deadlines.limit(seconds),
-                self._session.post(self.url, data=body, headers=headers) as response,
-            ):
-                raw = await response.read()
-                if response.status != 200:
-                    self._refused(response.status, raw, response.headers.get("Retry-After"))
-        except aiohttp.ClientConnectionError as error:
-            # A connection that cannot be made fails everybody; one that breaks may be this conversation's doing.
-            nobody = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-            raise Failed(f"{type(error).__name__}: {error}", everybody=nobody) from error
-        except aiohttp.ClientError as error:
-            raise Failed(f"{type(error).__name__}: {error}") from error
+            raw = await self._wire.post(body, self._deadlines.limit(seconds), headers)
+            reply = parse_reply(raw, time.perf_counter() - started)
+        except Filtered as refused:
+            message = {"role": "assistant", "content": "", "refusal": str(refused)}
+            reply = Reply(message, "content_filter", Usage(), time.perf_counter() - started)
         except TimeoutError as error:
             said = f"no answer in {time.perf_counter() - started:.0f} seconds"
             raise Failed(said) from error
-        try:
-            reply = parse_reply(raw, time.perf_counter() - started)
         except NoReply as error:
             raise Failed(str(error)) from error
         self._answered = time.monotonic()
         self._deadlines.pace.saw(reply.usage.completion, reply.seconds)
         self._counted(reply.usage)
         return reply
-
-    def _refused(self, status: int, raw: bytes, retry_after: str | None) -> None:
-        said = raw[:2_000].decode("utf-8", "replace").strip()
-        if status in {400, 413, 422} and says_too_long(raw):
-            raise ContextOverflow(said)
-        in_one_line = " ".join(said.split())
-        raise Failed(
-            f"HTTP {status}: {in_one_line[:300]}",
-            passing=status in _WORTH_WAITING,
-            retry_after=seconds_of(retry_after),
-            everybody=status in _EVERYBODY,
-        )

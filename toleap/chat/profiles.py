@@ -27,8 +27,8 @@ class Profile(BaseModel):
     tool_call_parser: str = "hermes"
     reasoning_parser: str = ""
     context: int = Field(default=32_768, ge=256)
-    temperature: float = Field(default=1.0, ge=0, le=5)
-    top_p: float = Field(default=1.0, gt=0, le=1)
+    temperature: float | None = Field(default=1.0, ge=0, le=5)
+    top_p: float | None = Field(default=1.0, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=-1)
     presence_penalty: float = Field(default=0.0, ge=-2, le=2)
     max_tokens: int = Field(default=8_192, ge=1)
@@ -37,6 +37,8 @@ class Profile(BaseModel):
     page_chars: int = Field(default=20_000, ge=100)
     sees_images: bool = False
     serve: tuple[str, ...] = ()
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Under which names fields of the request go to this model's servers, ``none`` where they are refused."""
 
     def settings(self) -> dict[str, Any]:
         """The profile as a layer of run settings: ``{"sampling.temperature": 1.0, …}``."""
@@ -51,6 +53,7 @@ class Profile(BaseModel):
             "agent.max_turns": self.max_turns,
             "dock.results": self.results,
             "dock.page_chars": self.page_chars,
+            **{f"sampling.fields.{name}": named for name, named in self.fields.items()},
         }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,6 @@ import orjson
 
 from toleap.types import Message, Usage
 
-_SERVERS_DOING = frozenset({"abort", "error"})
-"""Finish reasons by which a server says that it, not the model, ended the reply."""
 _MOST_TOKENS = 2**31
 _MOST_LEVELS = 100
 """More than a call's arguments may have, so that they are found too deep; far fewer than can be stored."""
@@ -42,33 +39,45 @@ def parse_reply(raw: bytes, seconds: float) -> Reply:
     """
     try:
         answer = _loads(raw)
-        choice = answer["choices"][0]
+        choice = _first(answer["choices"])
         message = choice["message"]
         if not isinstance(message, dict):
             raise TypeError("message is no object")
-        if choice.get("finish_reason") in _SERVERS_DOING or choice.get("error"):
-            raise ValueError("the server gave up on it")
-        usage = _usage(answer.get("usage") or {})
+        usage = _usage(answer.get("usage"))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise NoReply(f"an answer that is no chat completion: {raw[:200]!r}") from error
     return Reply(_storable(message), str(choice.get("finish_reason") or ""), usage, seconds)
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    details = usage.get("prompt_tokens_details") or {}
-    counted = (usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens"))
-    tokens = [int(count or 0) for count in counted]
-    if not all(0 <= count <= _MOST_TOKENS for count in tokens):
-        raise ValueError("no number of tokens")
-    return Usage(*tokens)
+def _first(choices: Any) -> Any:
+    """The choice with index 0, wherever it stands; the first one where none says."""
+    named = [choice for choice in choices if isinstance(choice, dict) and choice.get("index") == 0]
+    return (named or choices)[0]
+
+
+def _usage(usage: Any) -> Usage:
+    """The tokens that a server counted; 0 where what it says is no number of tokens."""
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    return Usage(*map(_tokens, (usage.get("prompt_tokens"), usage.get("completion_tokens"), cached)))
+
+
+def _tokens(count: Any) -> int:
+    try:
+        tokens = int(count or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return tokens if 0 <= tokens <= _MOST_TOKENS else 0
 
 
 def _loads(raw: bytes) -> Any:
-    """The body as JSON. A model may emit lone surrogates, which orjson refuses: they become U+FFFD."""
+    """The body as JSON. Lone surrogates that a model emits, which orjson refuses, and bytes that are no UTF-8 become
+    U+FFFD."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return _without_surrogates(json.loads(raw))
+        return _without_surrogates(json.loads(raw.decode("utf-8", "replace")))
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import math
 import time
+from collections.abc import Mapping
 
 _LONGEST_PAUSE = 15.0
 _MOST_ASKED_FOR = 3_600.0
@@ -14,17 +15,25 @@ class Failed(Exception):
     """One request failed.
 
     ``passing``: it may succeed later, after ``retry_after`` seconds. ``everybody``: no conversation gets through, not
-    only this one, so none is to blame; where it is False, this is not known.
+    only this one, so none is to blame; where it is False, this is not known. ``status`` is what the server answered,
+    0 where it did not.
     """
 
     def __init__(
-        self, reason: str, *, passing: bool = True, retry_after: float = 0.0, everybody: bool = False
+        self,
+        reason: str,
+        *,
+        passing: bool = True,
+        retry_after: float = 0.0,
+        everybody: bool = False,
+        status: int = 0,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.passing = passing
         self.retry_after = retry_after
         self.everybody = everybody
+        self.status = status
 
 
 class Waiting:
@@ -43,6 +52,16 @@ class Waiting:
         self._last, self.before_last = time.monotonic(), self._last
         self._pause = min(self._pause * 2, self._longest)
         return max(self._pause, retry_after)
+
+
+def seconds_until(headers: Mapping[str, str]) -> float:
+    """How long a server asks to be left alone, in seconds, at most an hour; 0 where it does not say.
+
+    ``retry-after-ms`` is more exact than ``Retry-After``, which is a number of seconds or an HTTP date.
+    """
+    named = {name.lower(): value for name, value in headers.items()}
+    exact = seconds_of(named.get("retry-after-ms")) / 1_000
+    return exact or seconds_of(named.get("retry-after"))
 
 
 def seconds_of(retry_after: str | None) -> float:

@@ -42,6 +42,8 @@ async def connected(
                 stalled_seconds=operation.stalled_seconds,
                 patience=patience,
                 counted=counted,
+                fields={} if reader.base_url else plan.config.sampling.fields,
+                stream=operation.stream and not reader.base_url,
             )
             for name in reader.models
         ]

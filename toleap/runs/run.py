@@ -208,6 +208,8 @@ class _Playing:
             stalled_seconds=operation.stalled_seconds,
             patience=operation.patience,
             counted=self.meter.counter("model"),
+            fields=self.plan.config.sampling.fields,
+            stream=operation.stream,
         )
 
     def _evaluation(self, chat: Chat, auxiliary: Auxiliary | None, progress: Progress) -> Evaluation:
