@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.program import Program, row_of
-from tests.faults.small import COMMAND, make_benchmark, playing
+from tests.faults.small import COMMAND, calling, make_benchmark, playing
 
 BOXED = ("--set", "agent.dialect=mirothinker")
 
@@ -17,7 +17,11 @@ BOXED = ("--set", "agent.dialect=mirothinker")
         ("<answer>Ostby</answer> <answer></answer>", (), 1.0),
         ("<answer>Ostby<answer>", (), 1.0),
         ("<answer>Ostby</answer></think>", (), 1.0),
+        ("hm <answer>Ostby</answer> good.\n</think>\n", (), 1.0),
+        (r"<answer>Ostby<\/answer>", (), 1.0),
+        ("<answer>Ostby</answer> It stands between <answer> and </answer>.", (), 1.0),
         (r"It is \boxed{Ostby}.", BOXED, 1.0),
+        (r"<answer>\boxed{Ostby}</answer>", BOXED, 1.0),
         (r"It is \boxed{Ostby}.", (), 0.0),
     ],
 )
@@ -28,4 +32,14 @@ def test_an_answer_counts_however_it_is_wrapped(
     with playing(program, [{"role": "assistant", "content": said}]) as server:
         done = program.here(*COMMAND, "--k", "1", "--base-url", server.url, *options)
     assert done.code == 0, done.said
-    assert row_of(done.json, "mine")["average"] == average
+    row = row_of(done.json, "mine")
+    assert (row["average"], row["behaviour"]["turns"]) == (average, 1.0), "and at once"
+
+
+def test_the_answer_at_a_limit_counts_also_before_the_end_of_thoughts(program: Program) -> None:
+    make_benchmark(program.folder, ["Ostby"])
+    said = {"role": "assistant", "content": "hm, so <answer>Ostby</answer>\n</think>"}
+    with playing(program, [calling("search", query=["x"]), said]) as server:
+        done = program.here(*COMMAND, "--k", "1", "--base-url", server.url, "--set", "agent.max_turns=1")
+    assert done.code == 0, done.said
+    assert row_of(done.json, "mine")["average"] == 1.0

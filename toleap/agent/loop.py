@@ -19,7 +19,7 @@ from toleap.agent.conversation import Conversation
 from toleap.agent.limits import is_loop, limit_reached, says_in_loop
 from toleap.agent.reading import PageReader, read_results
 from toleap.agent.shortening import NotShortened, shorten, text_of
-from toleap.chat.answer import extract_answer
+from toleap.chat.answer import extract_answer, swallowed_answer
 from toleap.chat.client import Chat, serialise
 from toleap.chat.dialects import Dialect
 from toleap.chat.dialects.listed import with_missed
@@ -287,7 +287,7 @@ def _finished(key: Key, talk: Conversation, *, boxed: bool) -> Trajectory:
     last = talk.turns[-1]
     response = content_of(last.reply)
     said = response if last.limit is None else str(last.messages[-1]["content"])
-    answer = extract_answer(said, boxed=boxed)
+    answer = extract_answer(said, boxed=boxed) or swallowed_answer(response)
     without = Ending.REFUSED if _declined(last) else Ending.NO_ANSWER
     ending = last.limit or (without if answer is None else Ending.ANSWERED)
     return Trajectory(key, talk.opening, tuple(talk.turns), ending, answer, response, last.limit is not None)

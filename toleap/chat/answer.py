@@ -6,10 +6,13 @@ import re
 
 _FLAGS = re.IGNORECASE | re.ASCII
 _THINK = re.compile(r"<(/?)think\s*>", _FLAGS)
-_TAG = re.compile(r"<\s*(?P<close>/)?\s*answer(?:\s+[\w-]+\s*=[^<>]*?)?\s*(?P<void>/)?\s*>", _FLAGS)
+_TAG = re.compile(r"<\s*(?P<close>[/\\]{1,2})?\s*answer(?:\s+[\w-]+\s*=[^<>]*?)?\s*(?P<void>/)?\s*>", _FLAGS)
 _CUT_CLOSE = re.compile(r"</(?:a(?:n(?:s(?:w(?:er?)?)?)?)?)?\Z", _FLAGS)
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」"}
 _ONLY_DOTS = re.compile(r"[\s.…·]*")
+_BETWEEN_TAGS = re.compile(r"[,/&]|and|or|to|und|oder|bis|et|y|和|与|及|或|到")
+"""What stands between two tags that are only spoken of."""
+_BOX = re.compile(r"\$*\\boxed\s*\{(.*)\}\$*", re.DOTALL)
 _BRACES = re.compile(r"(?P<box>\\boxed\s*\{)|\\.|[{}]", re.DOTALL)
 
 
@@ -29,16 +32,25 @@ def extract_answer(text: str | None, *, boxed: bool = False) -> str | None:
 
     It is the content of the last complete pair of ``<answer>`` tags outside the thoughts that holds something. Where
     no pair does, it is what stands behind the last opening tag; without one, with ``boxed``, the content of the last
-    ``\\boxed{…}``; else the whole message without its thoughts. A tag in quotes or backticks is only spoken of. Where
-    a message ends with the end of its thoughts, an answer in tags before that counts: nothing else was said.
+    ``\\boxed{…}``; else the whole message without its thoughts. With ``boxed``, tags around a box give what is in it.
+    A tag in quotes or backticks is only spoken of. Where a message ends with the end of its thoughts, an answer in
+    tags before that counts: nothing else was said.
     """
-    visible, before = _parted(text or "")
+    visible = without_thoughts(text or "")
     if not visible.strip():
-        return _tagged(before)[0]
+        return swallowed_answer(text or "")
     inside, plain = _tagged(visible)
-    if inside is None and boxed:
+    if boxed and inside is None:
         inside = _last_boxed(visible)
+    elif boxed and (box := _BOX.fullmatch(inside or "")) and box[1].strip() == _last_boxed(box[0]):
+        inside = box[1].strip()
     return inside or plain.strip() or None
+
+
+def swallowed_answer(text: str) -> str | None:
+    """The answer in tags of a message that ends with the end of its thoughts; None in any other message."""
+    visible, before = _parted(text)
+    return None if visible.strip() else _tagged(before)[0]
 
 
 def is_tagged(text: str) -> bool:
@@ -72,7 +84,9 @@ def _tagged(text: str) -> tuple[str | None, str]:
     for tag in tags:
         # A second opening tag that nothing closes any more was meant to close the first one.
         if start is not None and (_closes(tag) or last_close < tag.start()):
-            answer, start = _content(text[start : tag.start()]) or answer, None
+            content, start = _content(text[start : tag.start()]), None
+            if content and (answer is None or not _BETWEEN_TAGS.fullmatch(content)):
+                answer = content
         elif not _closes(tag):
             start = tag.end()
     if answer is None and start is not None:

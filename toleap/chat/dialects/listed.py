@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from toleap.chat.answer import is_tagged
+from toleap.chat.answer import is_tagged, swallowed_answer
 from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import checked, cut_off, named_call, problem
 from toleap.chat.dialects.values import Unreadable
@@ -54,6 +54,8 @@ def only_thoughts(reply: Message, text: str) -> bool:
         return False
     thoughts = [reply[name] for name in _THOUGHT_FIELDS if isinstance(reply.get(name), str)]
     content = reply.get("content")
+    if isinstance(content, str) and swallowed_answer(content) is not None:
+        return False
     return any(thought.strip() for thought in (*thoughts, content if isinstance(content, str) else ""))
 
 
