@@ -233,7 +233,11 @@ class JudgeSettings(_Section):
     max_in_flight: int = Field(default=16, ge=1, le=1024)
     requests_per_minute: float | None = Field(default=None, gt=0)
     attempts: int = Field(default=4, ge=1)
+    """How often an output that cannot be read is asked for."""
     seconds: float = Field(default=120.0, gt=0)
+    """The deadline of one request."""
+    patience: float = Field(default=300.0, ge=0)
+    """For how many seconds a server that is down or busy is waited for, for one answer."""
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -113,7 +113,7 @@ def test_a_second_judge_that_fails_leaves_the_headline_alone(both: Program, tmp_
 
 
 def test_a_judge_that_repeats_the_gold_answer_does_not_bring_it_into_tables(both: Program, tmp_path: Path) -> None:
-    with judge(tmp_path, "correct: no, the gold answer is Ostby; or yes\nconfidence: Ostby") as server:
+    with judge(tmp_path, "correct: maybe, the gold answer is Ostby\nconfidence: Ostby") as server:
         done = run(both, "sure", "twice", judged=asks(server))
     assert (done.code, row_of(done.json, "sure")["counts"]["unscored"]) == (1, 4), done.said
     shown = [

@@ -86,6 +86,8 @@ def test_repeats_and_forms_are_in_the_table_when_asked_for(mine: Program) -> Non
         "cut": 0,
         "hidden": 2,
         "unknown": 2,
+        "lost": 0,
+        "silent": 0,
         "misfit": 0,
     }
     assert [(part["first"], part["last"], part["attempts"], part["different"]) for part in ranges] == [

@@ -60,8 +60,11 @@ def seconds_until(headers: Mapping[str, str]) -> float:
     ``retry-after-ms`` is more exact than ``Retry-After``, which is a number of seconds or an HTTP date.
     """
     named = {name.lower(): value for name, value in headers.items()}
-    exact = seconds_of(named.get("retry-after-ms")) / 1_000
-    return exact or seconds_of(named.get("retry-after"))
+    try:
+        exact = float(named.get("retry-after-ms", "")) / 1_000
+    except ValueError:
+        exact = 0.0
+    return min(exact, _MOST_ASKED_FOR) if exact > 0 else seconds_of(named.get("retry-after"))
 
 
 def seconds_of(retry_after: str | None) -> float:

@@ -56,7 +56,7 @@ class Wire:
         return self._session
 
     async def post(
-        self, body: bytes, limit: AbstractAsyncContextManager[None], headers: Mapping[str, str] | None = None
+        self, body: bytes, limit: AbstractAsyncContextManager[object], headers: Mapping[str, str] | None = None
     ) -> bytes:
         """One request, which ``limit`` bounds; the body of an answer, a stream as if it had come in one piece. Its
         connection is closed when this returns or raises.

@@ -69,7 +69,8 @@ def second_lines(row: Row) -> list[str]:
 
 def rests_on(figure: Figure) -> str:
     """How many verdicts a measure is made of; where it has no value, why."""
-    return f"{figure.verdicts:,}" if figure.value is not None else f"{figure.verdicts:,}: {figure.reason}"
+    count = f"{figure.verdicts:,}" + (f" of {figure.verdicts + figure.unread:,}" if figure.unread else "")
+    return count if figure.value is not None else f"{count}: {figure.reason}"
 
 
 def unofficial(row: Row) -> str | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from toleap.errors import UsageError
 from toleap.scoring.attempted import Grade, attempted_scores
-from toleap.scoring.judge.record import confidence_of, was_attempted
+from toleap.scoring.judge.record import confidence_of, read, was_attempted
 from toleap.types import Verdict
 
 _NO_CONFIDENCE = "no verdict has a confidence"
@@ -27,10 +27,18 @@ class Figure:
     verdicts: int
     reason: str = ""
     """Why there is no value; empty where there is one."""
+    unread: int = 0
+    """Judged verdicts that are left out since their confidence could not be read."""
 
 
 Measure = Callable[[Sequence[Verdict]], tuple[Figure, ...]]
 """From the scored verdicts of a row, all attempts of all tasks, to its figures. Needs ``Verdict.raw``."""
+
+
+def _unread(verdicts: Iterable[Verdict]) -> int:
+    """How many verdicts a judge gave with a confidence that could not be read."""
+    records = (read(verdict) for verdict in verdicts)
+    return sum(record is not None and record.confidence is None for record in records)
 
 
 def _stated(verdicts: Iterable[Verdict]) -> tuple[list[int], list[bool]]:
@@ -48,7 +56,7 @@ def _rms(
     stated, right = _stated(verdicts)
     value = hle_rms(stated, right, bins=bins)
     reason = "" if value is not None else "it needs 100 verdicts with a confidence" if stated else _NO_CONFIDENCE
-    return (Figure(name, title, value, len(stated), reason),)
+    return (Figure(name, title, value, len(stated), reason, _unread(verdicts)),)
 
 
 def _ece_5(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
@@ -56,19 +64,19 @@ def _ece_5(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
 
     stated, right = _stated(verdicts)
     percent = browsecomp_zh_ece(stated, right)
-    return _ece("calibration_ece_5", 5, None if percent is None else percent / 100, len(stated))
+    return _ece("calibration_ece_5", 5, None if percent is None else percent / 100, len(stated), _unread(verdicts))
 
 
 def _ece_10(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
     from toleap.scoring.calibration import ten_bin_ece
 
     stated, right = _stated(verdicts)
-    return _ece("calibration_ece_10", 10, ten_bin_ece(stated, right), len(stated))
+    return _ece("calibration_ece_10", 10, ten_bin_ece(stated, right), len(stated), _unread(verdicts))
 
 
-def _ece(name: str, bins: int, value: float | None, count: int) -> tuple[Figure, ...]:
+def _ece(name: str, bins: int, value: float | None, count: int, unread: int) -> tuple[Figure, ...]:
     title = f"expected calibration error, {bins} bins"
-    return (Figure(name, title, value, count, "" if count else _NO_CONFIDENCE),)
+    return (Figure(name, title, value, count, "" if count else _NO_CONFIDENCE, unread),)
 
 
 def _attempted(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:

@@ -92,7 +92,7 @@ def settings() -> Callable[..., JudgeSettings]:
     """Settings of a judge called ``judge-model`` on a server, with changes."""
 
     def made(url: str = "http://127.0.0.1:9/v1", **changes: Any) -> JudgeSettings:
-        return JudgeSettings(**{"model": "judge-model", "base_url": url, "attempts": 2, **changes})
+        return JudgeSettings(**{"model": "judge-model", "base_url": url, "attempts": 2, "patience": 0.3, **changes})
 
     return made
 

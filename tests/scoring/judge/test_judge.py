@@ -165,7 +165,7 @@ async def test_what_may_pass_is_tried_again_after_the_pause_that_was_asked_for(
     server: Start, settings: Settings, task: Task, status: int
 ) -> None:
     there = await server(failing(status, **{"Retry-After": "77"}), failing(status), YES)
-    chosen, pauses = settings(there.url, attempts=3), Pauses()
+    chosen, pauses = settings(there.url, patience=100), Pauses()
     async with Endpoint(chosen, sleep=pauses) as endpoint:
         verdict = await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).score(task, "Danube", "")
     assert verdict.status == "correct"
@@ -175,7 +175,7 @@ async def test_what_may_pass_is_tried_again_after_the_pause_that_was_asked_for(
 async def test_a_server_that_never_answers_or_is_not_there(server: Start, settings: Settings, task: Task) -> None:
     there = await server(YES)
     there.hold = asyncio.Event()
-    slow = settings(there.url, seconds=0.2)
+    slow = settings(there.url, seconds=0.2, patience=0.6)
     async with Endpoint(slow, sleep=Pauses()) as endpoint:
         judge = make_judge("browsecomp", slow, sees="answer", endpoint=endpoint)
         verdict = await judge.score(task, "Danube", "")
@@ -429,3 +429,116 @@ def test_nothing_heavy_is_imported_before_a_judge_is_asked() -> None:
         "print([name for name in ('openai', 'tenacity', 'aiolimiter') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+PARTS = [{"type": "text", "text": "reasoning: same\n"}, {"type": "text", "text": "correct: yes"}]
+
+
+def replying(content: Any, finish: str = "stop", **more: Any) -> Any:
+    choice = {"message": {"role": "assistant", "content": content, **more}, "finish_reason": finish}
+    return lambda _body: web.json_response({"choices": [choice]})
+
+
+async def test_content_in_parts_is_read(server: Start, settings: Settings, task: Task) -> None:
+    for content in (PARTS, [{"type": "output_text", "text": YES}], [{"type": "thinking"}, *PARTS]):
+        there = await server(replying(content))
+        async with make_judge("browsecomp", settings(there.url), sees="answer") as judge:
+            assert (await judge.score(task, "Danube", "")).status == "correct"
+        assert len(there.requests) == 1
+
+
+async def test_an_output_cut_at_its_limit_is_not_asked_for_again_as_if_it_broke_the_form(
+    server: Start, settings: Settings, task: Task
+) -> None:
+    for content in ("reasoning: the Danube is", "", None, "<think>well"):
+        there = await server(replying(content, "length"))
+        async with make_judge("browsecomp", settings(there.url, attempts=4), sees="answer") as judge:
+            verdict = await judge.score(task, "Danube", "")
+        assert (verdict.status, len(there.requests)) == ("unscored", 1)
+        assert "judge.max_tokens" in verdict.reason
+    there = await server(replying("correct: yes\nreasoning: the Danube is", "length"))
+    async with make_judge("browsecomp", settings(there.url), sees="answer") as judge:
+        assert (await judge.score(task, "Danube", "")).status == "correct", "what was said plainly counts"
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        failing(429),
+        failing(503),
+        failing(520),
+        lambda _: web.json_response({"error": {"message": "slow down", "code": 429}}),
+        lambda _: web.json_response({"choices": [{"error": {"code": 502}, "finish_reason": "error"}]}),
+        lambda _: web.json_response({"error": {"message": "overloaded", "type": "overloaded_error"}}),
+    ],
+)
+async def test_patience_is_time_and_every_try_is_after_a_pause(
+    server: Start, settings: Settings, task: Task, failed: Any
+) -> None:
+    there = await server(*[failed] * 12, YES)
+    chosen, pauses = settings(there.url, patience=300), Pauses()
+    async with Endpoint(chosen, sleep=pauses) as endpoint:
+        verdict = await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).score(task, "Danube", "")
+    assert verdict.status == "correct"
+    assert len(pauses.seconds) == 12 and all(pauses.seconds) and sum(pauses.seconds) > 10
+
+
+async def test_retry_after_in_milliseconds_is_heeded(server: Start, settings: Settings, task: Task) -> None:
+    there = await server(failing(429, **{"retry-after-ms": "4200", "Retry-After": "60"}), YES)
+    chosen, pauses = settings(there.url, patience=100), Pauses()
+    async with Endpoint(chosen, sleep=pauses) as endpoint:
+        await make_judge("browsecomp", chosen, sees="answer", endpoint=endpoint).score(task, "Danube", "")
+    assert pauses.seconds == [4.2]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "bad request"),
+        (422, "extra inputs"),
+        (404, "No endpoints found that support the requested parameters"),
+        (500, "grammar error: unsupported keyword"),
+        (501, "structured output is not supported"),
+        (403, "json_schema is not enabled for this model"),
+    ],
+)
+async def test_the_schema_is_dropped_where_the_refusal_is_due_to_it(
+    server: Start, settings: Settings, task: Task, status: int, said: str
+) -> None:
+    def picky(body: dict[str, Any]) -> Any:
+        refusal = web.json_response({"error": {"message": said}}, status=status)
+        return refusal if "response_format" in body else YES
+
+    there = await server(picky)
+    async with make_judge("hle", settings(there.url), sees="response") as judge:
+        verdicts = [await judge.score(task, "Danube", "The Danube") for _ in range(2)]
+    assert {verdict.status for verdict in verdicts} == {"correct"}
+    assert ["response_format" in body for body in there.requests] == [True, False, False]
+
+
+async def test_a_server_that_knows_only_max_tokens_or_only_streams_is_asked_so(
+    server: Start, settings: Settings, task: Task
+) -> None:
+    def old(body: dict[str, Any]) -> Any:
+        if "max_completion_tokens" in body:
+            return web.json_response({"error": {"message": "Unknown field: max_completion_tokens"}}, status=400)
+        if not body.get("stream"):
+            return web.json_response({"error": {"message": "only stream=true is supported"}}, status=400)
+        event = json.dumps({"choices": [{"index": 0, "delta": {"content": YES}, "finish_reason": "stop"}]})
+        return web.Response(text=f"data: {event}\n\n", content_type="text/event-stream")
+
+    there = await server(old)
+    async with make_judge("browsecomp", settings(there.url), sees="answer") as judge:
+        verdicts = [await judge.score(task, "Danube", "") for _ in range(2)]
+    assert {verdict.status for verdict in verdicts} == {"correct"}
+    assert len(there.requests) == 4
+
+
+async def test_no_proxy_stands_before_a_judge_on_this_machine(
+    server: Start, settings: Settings, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    there = await server(YES)
+    async with make_judge("browsecomp", settings(there.url), sees="answer") as judge:
+        assert (await judge.score(task, "Danube", "")).status == "correct"

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import re
+import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import orjson
 
-from toleap.chat.waiting import seconds_of
+from toleap.chat.dialects.text import content_of
+from toleap.chat.refusals import Filtered, refused_field
+from toleap.chat.reply import NoReply, Reply, parse_reply
+from toleap.chat.waiting import Failed, Waiting
+from toleap.chat.wire import Wire
 from toleap.config import JudgeSettings
-from toleap.errors import JudgeError, UsageError
+from toleap.errors import ContextOverflow, JudgeError, UsageError
 from toleap.scoring.judge.rubrics import Sampling
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from tenacity import RetryCallState
-
-LONGEST_WAIT = 600.0
-"""Seconds: a server that asks for a longer pause is not waited for; its answers stay unscored."""
-_LONGEST_PAUSE = 30.0
-_TRANSIENT = frozenset({408, 409, 425, 429})
-
-
-class _Transient(JudgeError):
-    """A failure that may pass; ``after`` is the pause in seconds that the server asked for."""
-
-    def __init__(self, message: str, after: float = 0.0) -> None:
-        super().__init__(message)
-        self.after = after
+_ABOUT_FORMS = re.compile(
+    r"response_format|json_schema|structured|schema|grammar|guided|no endpoints|not support", re.IGNORECASE
+)
+_BETWEEN_TRIES = 0.5
 
 
 class Unreadable(JudgeError):
@@ -49,6 +44,8 @@ class Output:
 
     text: str
     structured: bool
+    cut: bool = False
+    """It stopped at the limit on its length."""
 
 
 class Endpoint:
@@ -74,8 +71,11 @@ class Endpoint:
         self._places = asyncio.Semaphore(settings.max_in_flight)
         self._take_turn = _limiter(settings.requests_per_minute)
         self._sleep = sleep
-        self._client: AsyncOpenAI | None = None
+        self._wire: Wire | None = None
+        self._opening = asyncio.Lock()
         self._knows_schemas = True
+        self._length_field = "max_completion_tokens"
+        self._stream = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,9 +87,13 @@ class Endpoint:
 
     async def close(self) -> None:
         """Close the connections; asking again opens new ones."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.__aexit__(None, None, None)
+
+    async def rest(self, number: int) -> None:
+        """A pause before the same is asked for the ``number``-th time again."""
+        await self._sleep(_BETWEEN_TRIES * 2 ** min(number, 5) * random.uniform(0.5, 1.0))
 
     async def ask(self, prompt: str, sampling: Sampling, schema: Mapping[str, Any] | None, name: str) -> Output:
         """The judge's answer to one prompt; failures that may pass are tried again.
@@ -102,13 +106,13 @@ class Endpoint:
         if schema is not None and self._knows_schemas:
             form = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
             try:
-                return Output(await self._patiently({**body, "response_format": form}), True)
+                return _output(await self._patiently({**body, "response_format": form}), structured=True)
             except _Refused:
-                text = await self._patiently(body)
+                reply = await self._patiently(body)
                 # only now it is known that the schema was to blame, and not the rest of the request
                 self._knows_schemas = False
-                return Output(text, False)
-        return Output(await self._patiently(body), False)
+                return _output(reply, structured=False)
+        return _output(await self._patiently(body), structured=False)
 
     def _body(self, prompt: str, sampling: Sampling) -> dict[str, Any]:
         text = prompt.encode("utf-8", "replace").decode("utf-8")
@@ -120,48 +124,93 @@ class Endpoint:
         optional = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
         return body | {key: value for key, value in optional.items() if value is not None}
 
-    async def _patiently(self, body: dict[str, Any]) -> str:
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+    async def _patiently(self, body: Mapping[str, Any]) -> Reply:
+        """The reply to a request; what may pass is waited for as long as the settings' patience lasts."""
+        waiting, paused = Waiting(self._settings.patience), 0.0
+        while True:
+            try:
+                return await self._once(body)
+            except Failed as failed:
+                if self._adapts(failed):
+                    continue
+                where = (
+                    "the judge's server" if failed.status or not failed.everybody else "the judge cannot be reached"
+                )
+                said = f"{where}: {failed.reason}"[:300]
+                if "response_format" in body and _is_about_forms(failed):
+                    raise _Refused(said) from failed
+                pause = waiting.failed(failed.retry_after)
+                waited = max(paused, time.monotonic() - waiting.since)
+                if not failed.passing or waited + pause > self._settings.patience:
+                    raise JudgeError(said) from failed
+                paused += pause
+                await self._sleep(pause)
 
-        retrying = AsyncRetrying(
-            sleep=self._sleep,
-            stop=stop_after_attempt(self._settings.attempts),
-            wait=_pause,
-            retry=retry_if_exception(lambda error: isinstance(error, _Transient) and error.after <= LONGEST_WAIT),
-            reraise=True,
-        )
-        return await retrying(self._once, body)
+    def _adapts(self, failed: Failed) -> bool:
+        """Whether the refusal says how the request has to be written instead: then it is, from now on."""
+        field = refused_field(failed.reason) if failed.status in {400, 422} else ""
+        if field == "max_tokens" and self._length_field != "max_tokens":
+            self._length_field = "max_tokens"
+            return True
+        if field == "stream" and not self._stream:
+            self._stream = True
+            return True
+        return False
 
-    async def _once(self, body: dict[str, Any]) -> str:
-        import openai
-
+    async def _once(self, body: Mapping[str, Any]) -> Reply:
         async with self._places:
             await self._take_turn()
+            started = time.perf_counter()
+            limit = asyncio.timeout(self._settings.seconds)
             try:
-                async with asyncio.timeout(self._settings.seconds):
-                    raw = await self._opened().chat.completions.with_raw_response.create(**body)
-            except (TimeoutError, openai.APITimeoutError) as error:
-                raise _Transient(f"the judge did not answer within {self._settings.seconds:g} s") from error
-            except openai.APIConnectionError as error:
-                cause = error.__cause__ or error
-                raise _Transient(f"the judge cannot be reached: {type(cause).__name__}: {cause}"[:300]) from error
-            except openai.APIStatusError as error:
-                raise _of_status(
-                    error.status_code, error.message, error.response.headers.get("retry-after")
-                ) from error
-            except (openai.OpenAIError, ValueError) as error:
+                wire = await self._opened()
+                raw = await wire.post(self._written(body), limit)
+                return parse_reply(raw, time.perf_counter() - started)
+            except TimeoutError as error:
+                raise Failed(f"the judge did not answer within {self._settings.seconds:g} s") from error
+            except ValueError as error:
+                if isinstance(error, NoReply):
+                    raise Unreadable(f"the judge's server sent no chat completion: {str(error)[:120]}") from error
                 raise JudgeError(f"the judge's client: {error}"[:300]) from error
-        return _content(raw.content)
+            except Filtered as refused:
+                raise Unreadable(f"the judge declines: {refused}"[:300]) from refused
+            except ContextOverflow as full:
+                raise JudgeError(f"the judge's context is too small: {full}"[:300]) from full
 
-    def _opened(self) -> AsyncOpenAI:
-        if self._client is None:
-            from openai import AsyncOpenAI
+    def _written(self, body: Mapping[str, Any]) -> bytes:
+        """The request as the server wants it."""
+        named = {self._length_field if name == "max_completion_tokens" else name: item for name, item in body.items()}
+        return orjson.dumps(named | ({"stream": True} if self._stream else {}))
 
-            key = os.environ.get(self._settings.api_key_env) or "none"
-            self._client = AsyncOpenAI(
-                base_url=self._settings.base_url, api_key=key, max_retries=0, timeout=self._settings.seconds
-            )
-        return self._client
+    async def _opened(self) -> Wire:
+        async with self._opening:
+            if self._wire is None:
+                key = os.environ.get(self._settings.api_key_env) or "none"
+                wire = Wire(str(self._settings.base_url), api_key=key)
+                await wire.__aenter__()
+                self._wire = wire
+            return self._wire
+
+
+def _is_about_forms(failed: Failed) -> bool:
+    """Whether a refusal may be due to the schema: a bad request, or any other refusal that speaks of it."""
+    return failed.status in {400, 422} or (failed.status >= 400 and bool(_ABOUT_FORMS.search(failed.reason)))
+
+
+def _output(reply: Reply, *, structured: bool) -> Output:
+    """What a reply says.
+
+    Raises:
+        Unreadable: it says nothing.
+        JudgeError: its length was not enough for anything.
+    """
+    text, cut = content_of(reply.message), reply.finish_reason == "length"
+    if text.strip():
+        return Output(text, structured, cut)
+    if cut:
+        raise JudgeError("the judge's output was cut off before it said anything: raise judge.max_tokens")
+    refusal = reply.message.get("refusal")
+    raise Unreadable(f"the judge declines: {refusal}"[:300] if refusal else "the judge's output is empty")
 
 
 def _is_address(url: str) -> bool:
@@ -183,35 +232,3 @@ def _limiter(per_minute: float | None) -> Callable[[], Awaitable[None]]:
 
 async def _at_once() -> None:
     return None
-
-
-def _pause(state: RetryCallState) -> float:
-    """Seconds until the next try: what the server asked for, at least a growing pause of our own."""
-    from tenacity import wait_random_exponential
-
-    error = state.outcome.exception() if state.outcome else None
-    own = wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)(state)
-    return max(own, error.after if isinstance(error, _Transient) else 0.0)
-
-
-def _of_status(status: int, message: str, retry_after: str | None) -> JudgeError:
-    text = f"the judge's server answered {status}: {' '.join(message.split())}"[:300]
-    if status in _TRANSIENT or status >= 500:
-        return _Transient(text, seconds_of(retry_after))
-    return _Refused(text) if status in (400, 422) else JudgeError(text)
-
-
-def _content(raw: bytes) -> str:
-    """The text of a chat completion.
-
-    Raises:
-        Unreadable: it is none, or holds no text.
-    """
-    try:
-        choice = orjson.loads(raw)["choices"][0]
-        text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise Unreadable(f"the judge's server sent no chat completion: {raw[:80]!r}") from error
-    if isinstance(text, str) and text.strip():
-        return text
-    raise Unreadable(f"the judge declines: {refusal}"[:300] if refusal else "the judge's output is empty")

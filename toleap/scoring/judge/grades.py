@@ -21,7 +21,13 @@ _HEDGE = re.compile(
 _SENTENCE = re.compile(r"[.!?。！？\n](?=\s|\S*$)")
 
 _LETTERS = {"A": "correct", "B": "incorrect", "C": "notattempted"}
-_LETTER = re.compile(r"\W*+(?:(?:grade|verdict|answer)\W++)?([ABC])(?!\w|['’]\w)(.*)", re.IGNORECASE)
+_NAMED = (
+    r"(?:the\s+)?(?:final\s+)?(?:grade|verdict|answer|correctness|rating|classification|label|judg(?:e)?ment|result)"
+)
+_LETTER = re.compile(rf"\W*+(?:{_NAMED}(?:\s+is)?\W++)?([ABC])(?!\w|['’]\w)(.*)", re.IGNORECASE)
+_SAID_AT_LAST = re.compile(
+    rf"(?<![\"'“‘`\w]){_NAMED}\s*(?:is|:|=|would be|should be)\s*[*_`\"'(\[]*([ABC])(?![\w'’])", re.IGNORECASE
+)
 _WORD = re.compile(r"\W*+(not[\s_-]*attempted|incorrect|correct)(?!\w)\W*+", re.IGNORECASE)
 _MEANING = re.compile(r"\W*+(not[\s_-]*attempted|not\s+correct|incorrect|correct)\b", re.IGNORECASE)
 
@@ -49,7 +55,10 @@ def parse_sealqa(text: str) -> Parsed:
     Raises:
         JudgeError: there is no letter that stands alone, or two contradict each other.
     """
-    said = {letter for line in visible(text).splitlines() if (letter := _letter(line)) is not None}
+    seen = visible(text)
+    said = {letter for line in seen.splitlines() if (letter := _letter(line)) is not None}
+    if not said:
+        said = {letter.upper() for letter in _SAID_AT_LAST.findall(seen.rstrip().rpartition("\n")[2])}
     if len(said) != 1:
         raise JudgeError("two letters that contradict each other" if said else "no line is A, B or C")
     letter = said.pop()

@@ -171,6 +171,8 @@ class Judge:
         """Ask until an output can be read, each time with another seed."""
         record, reason = None, ""
         for number in range(self._attempts):
+            if number:
+                await self._endpoint.rest(number)
             sampling = self._sampling if number == 0 else self._reseeded(number)
             try:
                 output = await self._endpoint.ask(prompt, sampling, self._rubric.schema, self._rubric.name)
@@ -185,6 +187,10 @@ class Judge:
                 return self._verdict(self._rubric.parse(output.text), record, answer)
             except JudgeError as error:
                 reason = f"the judge was not understood: {error}"
+                if output.cut:
+                    # The same limit would cut it off again.
+                    reason = f"the judge's output was cut off at judge.max_tokens: {error}"
+                    break
         return Verdict("unscored", reason, self.fingerprint, answer, record.dump() if record else None)
 
     def _verdict(self, parsed: Parsed, record: Record, answer: str) -> Verdict:

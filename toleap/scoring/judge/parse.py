@@ -3,30 +3,43 @@
 They follow the owners' rules with one deviation: where the owner's code takes an output that it cannot read for a
 wrong answer, these raise ``JudgeError``, so that the answer is judged again. They read more ways of writing the same
 verdict (full-width colons, quotes, bold, ``Incorrect.``, ``not correct``), never a second meaning into one. Thoughts
-never count, a label counts at the start of a line only, and two verdicts that contradict each other are an error.
+never count, a label counts at the start of a line or in the last line only, and two verdicts that contradict each
+other are an error. What stands beside a plain verdict is read as far as it can be, and never takes the verdict away.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from toleap.errors import JudgeError
-from toleap.scoring.judge.text import labelled, trimmed, verdict, visible
+from toleap.scoring.judge.text import choice, labelled, trimmed, verdict, visible
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 """Raised with every change that can change a verdict; it is part of every judge's fingerprint."""
 
 _LONGEST_REASON = 600
 _YES_NO = {"yes": True, "no": False}
 _DECISION = {"true": True, "false": False}
-_CHINESE = {"正确": True, "错误": False, "不正确": False}
+_CHINESE = {
+    **dict.fromkeys(("正确", "完全正确", "正确的"), True),
+    **dict.fromkeys(("错误", "不正确", "错误的", "不正确的"), False),
+}
+_CHINESE_SUBJECT = re.compile(
+    r"(?:(?:该|此|本|模型|考生|候选人?|所给|最终|的|给出|其)*(?:回答|答案|结果|答复|判断|判定))*(?:是|为)?[:：\s]*"
+)
+"""What may stand before the verdict, and says only what it is about."""
 _GENERAL = {"correct": True, "incorrect": False, "not correct": False}
 _NOTHING = frozenset({"", "none", "null", "n/a", "na", "无", "not provided", "not given", "not available"})
-_NUMBER = re.compile(r"([+-]?\d{1,9}(?:\.\d{1,9})?)\s*(?:[%％]|/\s*100\b|(?!\w))")
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL | re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?<![\w.])(?P<value>[+-]?\d{1,9}(?:\.\d{1,9})?)(?!\d)\s*(?:(?P<percent>[%％]|percent\b|per cent\b)"
+    r"|(?:/|out of|of)\s*(?P<whole>100?|5)(?!\d))?",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +55,14 @@ class Parsed:
 
 
 def parse_hle(text: str) -> Parsed:
-    """HLE's four fields, as a JSON object (checked strictly) or as labelled lines.
+    """HLE's four fields, as a JSON object or as labelled lines; other keys, as the owner's ``strict``, say nothing.
 
     Raises:
         JudgeError: neither can be read.
     """
     seen = visible(text)
-    fenced = _FENCE.fullmatch(seen)
-    body = (fenced[1] if fenced else seen).strip()
-    return _four_fields_of(_object(body)) if body.startswith("{") else _four_lines(seen)
+    fields = _object(seen, "correct")
+    return _four_lines(seen) if fields is None else _four_fields_of(fields)
 
 
 def parse_browsecomp(text: str) -> Parsed:
@@ -85,7 +97,7 @@ def parse_xbench(text: str) -> Parsed:
         JudgeError: there is no plain 结论.
     """
     seen = visible(text)
-    _, correct = verdict(seen, "结论", _CHINESE, colon=False)
+    _, correct = verdict(seen, "结论", _CHINESE, colon=False, before=_CHINESE_SUBJECT)
     return Parsed(correct, extracted=_extracted(seen, "最终答案"), reason=_reason(seen, "解释"))
 
 
@@ -107,14 +119,9 @@ def parse_general(text: str) -> Parsed:
         JudgeError: there is no plain verdict.
     """
     seen = visible(text)
-    fenced = _FENCE.fullmatch(seen)
-    body = (fenced[1] if fenced else seen).strip()
-    if body.startswith("{"):
-        fields = _object(body)
-        _only(fields, {"reasoning": str, "verdict": str})
-        if fields["verdict"] not in ("correct", "incorrect"):
-            raise JudgeError("verdict is neither correct nor incorrect")
-        return Parsed(fields["verdict"] == "correct", reason=fields["reasoning"][:_LONGEST_REASON])
+    fields = _object(seen, "verdict")
+    if fields is not None:
+        return Parsed(_word(fields["verdict"], _GENERAL), reason=_text(fields.get("reasoning")) or "")
     _, correct = verdict(seen, "verdict", _GENERAL)
     return Parsed(correct, reason=_reason(seen, "reasoning"))
 
@@ -130,38 +137,72 @@ def _four_lines(seen: str) -> Parsed:
 
 
 def _four_fields_of(fields: dict[str, Any]) -> Parsed:
-    _only(fields, {"extracted_final_answer": str, "reasoning": str, "correct": str, "confidence": int})
-    if fields["correct"] not in ("yes", "no"):
-        raise JudgeError("correct is neither yes nor no")
-    answer = fields["extracted_final_answer"]
     return Parsed(
-        fields["correct"] == "yes",
-        extracted=None if answer.strip().lower() in _NOTHING else answer,
-        reason=fields["reasoning"][:_LONGEST_REASON],
-        confidence=min(max(fields["confidence"], 0), 100),
+        _word(fields["correct"], _YES_NO),
+        extracted=_answer(_text(fields.get("extracted_final_answer"))),
+        reason=(_text(fields.get("reasoning")) or "")[:_LONGEST_REASON],
+        confidence=_percent(fields.get("confidence")) if "confidence" in fields else 100,
     )
 
 
-def _object(body: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(body, object_pairs_hook=_unique))
-    except (ValueError, RecursionError, TypeError) as error:
-        raise JudgeError(f"no JSON object: {str(error)[:100]}") from error
+def _word(value: Any, words: dict[str, bool]) -> bool:
+    """The verdict in a field of a JSON object: one of the words, or true and false.
+
+    Raises:
+        JudgeError: it is no plain verdict.
+    """
+    plain = value if isinstance(value, bool) else choice(trimmed(value), words) if isinstance(value, str) else None
+    if plain is None:
+        raise JudgeError(f"the verdict is neither {' nor '.join(list(words)[:2])}")
+    return plain
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, int | float | list | dict) else None
+
+
+def _answer(text: str | None) -> str | None:
+    return None if text is None or text.strip().lower() in _NOTHING else text
+
+
+def _object(seen: str, verdict_key: str) -> dict[str, Any] | None:
+    """The one JSON object in a text, alone, fenced, or with prose around it, that has the verdict's key; None where
+    there is none, so that its lines may be read.
+
+    Raises:
+        JudgeError: there are several, or one with two verdicts.
+    """
+    found = [
+        fields for body in (_FENCE.findall(seen) or [seen]) for fields in _objects(body) if verdict_key in fields
+    ]
+    if len(found) > 1:
+        raise JudgeError("several JSON objects with a verdict")
+    return found[0] if found else None
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    position = text.find("{")
+    while position >= 0:
+        try:
+            value, end = _DECODER.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            end, value = position + 1, None
+        if isinstance(value, dict):
+            yield value
+        position = text.find("{", end)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are there once: of two verdicts none is the right one."""
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return dict(pairs)
+    """An object; of a key that is there twice with two meanings none is the right one."""
+    value = dict(pairs)
+    if any(value[key] != item for key, item in pairs):
+        raise JudgeError("a key stands there twice in the JSON object")
+    return value
 
 
-def _only(fields: dict[str, Any], wanted: dict[str, type]) -> None:
-    if fields.keys() != wanted.keys():
-        raise JudgeError(f"the JSON object has other keys than {', '.join(wanted)}")
-    for name, kind in wanted.items():
-        if type(fields[name]) is not kind:
-            raise JudgeError(f"{name} is {type(fields[name]).__name__}, not {kind.__name__}")
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _extracted(seen: str, label: str) -> str | None:
@@ -174,13 +215,25 @@ def _reason(seen: str, label: str) -> str:
     return values[0][1][:_LONGEST_REASON] if values else ""
 
 
-def _confidence(seen: str) -> int:
-    """The candidate's confidence, clamped to 0…100; 100 where it gave none, as HLE rules."""
+def _confidence(seen: str) -> int | None:
+    """The candidate's confidence, 0 to 100; 100 where it gave none, as HLE rules; None where it cannot be read."""
     values = labelled(seen, "confidence")
     said = trimmed(values[-1][1]).rstrip(".。,，") if values else ""
-    if said.lower() in _NOTHING:
-        return 100
-    number = _NUMBER.match(said)
-    if number is None:
-        raise JudgeError("confidence is no number")
-    return round(min(max(float(number[1]), 0.0), 100.0))
+    return 100 if said.lower() in _NOTHING else _percent(said)
+
+
+def _percent(value: Any) -> int | None:
+    """A confidence as percent, clamped to 0…100; None where it is no one number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    found = list(_NUMBER.finditer(value)) if isinstance(value, str) else [_NUMBER.match(str(value))]
+    if len(found) != 1 or found[0] is None:
+        return None
+    number = float(found[0]["value"])
+    if found[0]["whole"]:
+        number *= 100 / int(found[0]["whole"])
+    elif not found[0]["percent"] and 0 < number < 1:
+        number *= 100  # A fraction: nobody states nine tenths of a percent so.
+    elif not found[0]["percent"] and number == 1 and "." in found[0]["value"]:
+        return None  # "1.0" may be all of it or a hundredth.
+    return round(min(max(number, 0.0), 100.0))

@@ -54,8 +54,11 @@ def labelled(text: str, label: str, *, colon: bool = True) -> list[tuple[int, st
     pattern = re.compile(
         rf"{_BEFORE}(?:{label}){_BLANKS_AND_MARKUP}{between}(?P<value>[^\n]*)", re.IGNORECASE | re.MULTILINE
     )
+    heading = re.compile(
+        rf"^\s*(?:#+|\*\*|【)\s*(?:{label})\s*(?:\*\*|】)?[ \t]*$(?P<value>)", re.IGNORECASE | re.MULTILINE
+    )
     found: list[tuple[int, str]] = []
-    for match in pattern.finditer(text):
+    for match in (*pattern.finditer(text), *heading.finditer(text)):
         value = trimmed(match["value"])
         if not value:
             value = trimmed(text[match.end() : match.end() + _NEXT_LINE].lstrip().partition("\n")[0])
@@ -87,16 +90,38 @@ def _same(rest: str, said: bool, one_of: str, words: Mapping[str, bool]) -> bool
     return match is None or words[" ".join(match[1].lower().split())] == said
 
 
-def verdict(text: str, label: str, words: Mapping[str, bool], *, colon: bool = True) -> tuple[int, bool]:
-    """Where the verdict stands under ``label`` and what it is.
+def verdict(
+    text: str, label: str, words: Mapping[str, bool], *, colon: bool = True, before: re.Pattern[str] | None = None
+) -> tuple[int, bool]:
+    """Where the verdict stands under ``label`` and what it is. ``before`` may stand between them.
+
+    Where no line starts with the label, the last line may hold it: ``The answer is correct: yes``.
 
     Raises:
         JudgeError: there is none, none is plain, or two contradict each other.
     """
     lines = labelled(text, label, colon=colon)
-    said = [(at, plain) for at, value in lines if (plain := choice(value, words)) is not None]
+    values = [
+        (at, before.sub("", value, count=1) if before and before.match(value) else value) for at, value in lines
+    ]
+    said = [(at, plain) for at, value in values if (plain := choice(value, words)) is not None]
+    if not lines and (plain := _in_last_line(text, label, words)) is not None:
+        return len(text), plain
     if not said:
         raise JudgeError(f"{label!r} is followed by no plain verdict" if lines else f"{label!r} starts no line")
     if len({plain for _, plain in said}) > 1:
         raise JudgeError("two verdicts that contradict each other")
     return said[-1]
+
+
+_HEDGED = re.compile(r"\b(?:if|whether|would|should|unless|not sure|unclear|cannot)\b|[?？]|如果|是否", re.IGNORECASE)
+
+
+def _in_last_line(text: str, label: str, words: Mapping[str, bool]) -> bool | None:
+    """What the last line says after the label, somewhere in it and not in quotes; None where that is not plain."""
+    last = text.rstrip().rpartition("\n")[2]
+    one_of = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    between = r"\s*(?:[:：=]|(?:is|was|是|为)[:：]?)\s*[*_`]*"
+    pattern = rf"(?<![A-Za-z0-9_\"'“‘「`])(?:{label}){between}({one_of})(?={_ENDS}|{_BECAUSE})"
+    said = {words[" ".join(found[1].lower().split())] for found in re.finditer(pattern, last, re.IGNORECASE)}
+    return said.pop() if len(said) == 1 and not _HEDGED.search(last) else None
