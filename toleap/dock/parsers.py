@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
-from toleap.dock.text import decoded
+from toleap.dock.text import declared_in, decoded
 
 _LARGEST_ARCHIVE = 300 * 2**20
 _MOST_MEMBERS = 10_000
@@ -34,20 +34,19 @@ def html(data: bytes, limit: int, charset: str | None = None) -> Parsed:
     """The main text of a page, tables included; all its text where no main part is found."""
     import trafilatura
 
-    source: str | bytes = decoded(data, charset) if charset else data
+    source = decoded(data, charset or declared_in(data))
     document = trafilatura.bare_extraction(source, with_metadata=True, favor_recall=True, include_comments=False)
     title: str = getattr(document, "title", None) or ""
     text: str = getattr(document, "text", None) or ""
     if not text.strip():
-        text, found = _all_text(data, charset)
+        text, found = _all_text(source)
         title = title or found
     return Parsed(text[:limit], title, len(text) > limit)
 
 
-def _all_text(data: bytes, charset: str | None) -> tuple[str, str]:
+def _all_text(text: str) -> tuple[str, str]:
     from lxml import html as lxml_html  # type: ignore[import-untyped]
 
-    text = decoded(data, charset)
     if not text.strip():
         return "", ""
     # As bytes: lxml refuses a string that declares its own encoding.

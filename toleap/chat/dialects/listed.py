@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from toleap.chat.answer import extract_answer, is_tagged, swallowed_answer
+from toleap.chat.answer import is_tagged, swallowed_answer
 from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import checked, cut_off, named_call, problem
 from toleap.chat.dialects.values import Unreadable
