@@ -37,6 +37,13 @@ def read(dialect: str, reply: dict[str, Any], finish: str = "tool_calls") -> Any
         {"function_call": {"name": "functions.search", "arguments": {"query": ["x"]}}},
         {"function_call": FUNCTION, "tool_calls": []},
         {"function_call": FUNCTION, "tool_calls": None},
+        {"content": [{"type": "tool_use", "id": "a", "name": "search", "input": {"query": ["x"]}}]},
+        {
+            "content": [
+                {"type": "text", "text": ""},
+                {"type": "tool_call", "name": "search", "args": {"query": ["x"]}},
+            ]
+        },
     ],
 )
 def test_a_listed_call_is_read_whatever_its_shape_in_every_dialect(dialect: str, reply: dict[str, Any]) -> None:
@@ -49,7 +56,18 @@ def test_a_listed_call_is_read_whatever_its_shape_in_every_dialect(dialect: str,
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("finish", ["tool_calls", "function_call", "MALFORMED_FUNCTION_CALL", "tool_use"])
+@pytest.mark.parametrize(
+    "finish",
+    [
+        "tool_calls",
+        "function_call",
+        "MALFORMED_FUNCTION_CALL",
+        "tool_use",
+        "TOOL_CALL",
+        "function_call_filter: MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+    ],
+)
 @pytest.mark.parametrize(
     "reply", [{"tool_calls": []}, {}, {"content": "I look that up."}, {"tool_calls": {}}, {"tool_calls": "nothing"}]
 )
@@ -69,6 +87,9 @@ def test_a_call_that_only_the_server_speaks_of_is_told(dialect: str, finish: str
         {"content": "<think>It must be Rome.</think>"},
         {"content": "<think>It must be Rome. <answer>Rome</answer>"},
         {"thinking": "It must be Rome."},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "It must be Rome."}]}]},
+        {"content": [{"type": "reasoning", "text": "It must be Rome."}]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "It must be Rome."}]},
     ],
 )
 def test_thoughts_alone_are_told(dialect: str, reply: dict[str, Any]) -> None:
@@ -89,3 +110,14 @@ def test_thoughts_alone_are_told(dialect: str, reply: dict[str, Any]) -> None:
 )
 def test_an_answer_a_refusal_and_silence_are_no_lost_calls(reply: dict[str, Any], finish: str) -> None:
     assert read("native", reply, finish).calls == ()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_many_tokens_that_left_nothing_at_all_were_swallowed(dialect: str) -> None:
+    reply = {"role": "assistant", "content": None, "tool_calls": []}
+    reading = dialect_for(dialect).read(reply, keep_thoughts=False, turn=0, tools=TOOLS)
+    (call,) = with_missed(reading, reply, "stop", 150).calls
+    assert call.form is CallForm.SILENT
+    assert with_missed(reading, reply, "stop", 4).calls == (), "an end, or marks around empty thoughts"
+    assert with_missed(reading, reply, "content_filter", 150).calls == ()
+    assert with_missed(reading, {**reply, "refusal": "no"}, "stop", 150).calls == ()

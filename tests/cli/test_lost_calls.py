@@ -49,6 +49,8 @@ def test_a_call_left_in_the_text_is_made_and_the_setting_is_named(program: Progr
     [
         ({"content": None, "tool_calls": []}, "tool_calls", "none could be read"),
         ({"content": "I look."}, "MALFORMED_FUNCTION_CALL", "none could be read"),
+        ({"content": "I look."}, "function_call_filter: UNEXPECTED_TOOL_CALL", "none could be read"),
+        ({"content": [{"type": "thinking", "thinking": "It is Ostby"}]}, "stop", "reasoning parser"),
         ({"content": None, "reasoning_content": "It is <answer>Ostby</answer>"}, "stop", "reasoning parser"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from toleap.agent.repetition import ends_in_cycle, ends_in_loop, texts
 from toleap.chat.answer import without_thoughts
-from toleap.chat.dialects.text import content_of
+from toleap.chat.dialects.parts import content_of
 from toleap.config import Agent
 from toleap.types import Ending, ErrorClass, Message, Turn
 

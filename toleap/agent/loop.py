@@ -23,7 +23,7 @@ from toleap.chat.answer import extract_answer, swallowed_answer
 from toleap.chat.client import Chat, serialise
 from toleap.chat.dialects import Dialect
 from toleap.chat.dialects.listed import with_missed
-from toleap.chat.dialects.text import content_of
+from toleap.chat.dialects.parts import content_of
 from toleap.chat.reply import Reply
 from toleap.config import Agent, Sampling
 from toleap.errors import ContextOverflow, ServerFault, SuspectedOverflow, ToleapError
@@ -107,7 +107,7 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
     keep, cut = player.agent.thoughts == "keep", reply.finish_reason == "length"
     reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names, cut=cut)
     if player.names:
-        reading = with_missed(reading, reply.message, reply.finish_reason)
+        reading = with_missed(reading, reply.message, reply.finish_reason, reply.usage.completion)
     if _says_nothing(reply) and not reading.calls and any(turn.results for turn in talk.turns):
         raise SuspectedOverflow("the reply is empty: the context may be full")
     if cut and reply.bounded and not reading.calls and not says_in_loop(player.agent, reply.message):

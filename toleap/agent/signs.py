@@ -10,7 +10,7 @@ from typing import NamedTuple
 from toleap.chat.answer import without_thoughts
 from toleap.chat.dialects.families import BY_NAME
 from toleap.chat.dialects.listed import only_thoughts
-from toleap.chat.dialects.text import content_of
+from toleap.chat.dialects.parts import content_of
 from toleap.types import CallForm, Turn
 
 _TOLD_AFTER = 3

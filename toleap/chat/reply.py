@@ -46,7 +46,13 @@ def parse_reply(raw: bytes, seconds: float) -> Reply:
         usage = _usage(answer.get("usage"))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise NoReply(f"an answer that is no chat completion: {raw[:200]!r}") from error
-    return Reply(_storable(message), str(choice.get("finish_reason") or ""), usage, seconds)
+    return Reply(_storable(message), _finish(choice), usage, seconds)
+
+
+def _finish(choice: Any) -> str:
+    """Why the reply ended. Where a provider behind the server says that a call was malformed, that is why."""
+    reasons = [str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason")]
+    return reasons[1] if "malformed" in reasons[1].lower() else reasons[0]
 
 
 def _first(choices: Any) -> Any:

@@ -45,6 +45,10 @@ def _add(message: dict[str, Any], calls: dict[Any, dict[str, Any]], delta: dict[
         if name == "tool_calls":
             for place, part in enumerate(value or ()):
                 _add_call(calls, place, part)
+        elif name == "function_call" and isinstance(value, dict):
+            _add_call(calls, 0, {"function": value})
+        elif isinstance(value, list) and isinstance(message.get(name), list):
+            message[name] = [*message[name], *value]
         elif isinstance(value, str) and name != "role":
             message[name] = (message.get(name) or "") + value
         elif value is not None and name != "role":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,17 @@ from typing import Any
 from toleap.chat.answer import is_tagged, swallowed_answer
 from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import checked, cut_off, named_call, problem
+from toleap.chat.dialects.parts import content_of, parts_of, thoughts_of
 from toleap.chat.dialects.values import Unreadable
 from toleap.types import CallForm, Message, ToolCall
 
-_SAYS_CALLED = frozenset({"tool_calls", "tool_call", "function_call", "tool_use", "malformed_function_call"})
-_THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+_SAYS_CALLED = re.compile(r"tool|function", re.IGNORECASE)
+"""In a finish reason: ``tool_calls``, ``function_call``, ``tool_use``, ``MALFORMED_FUNCTION_CALL`` and such."""
+_CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call", "toolUse", "functionCall"})
+_OTHER_ENDS = frozenset({"length", "content_filter"})
+_ARGUMENTS = ("arguments", "parameters", "input", "args")
+_AN_END = 16
+"""Tokens that a reply may have which says nothing: marks around empty thoughts, and its end."""
 LOST = (
     "Your reply ended as the call of a tool, but no call could be read in it. If you meant to call a tool, write the "
     "call again; otherwise write your answer."
@@ -23,12 +30,13 @@ SILENT = "Your reply held thoughts only. Call a tool or write the final answer, 
 
 
 def listed_calls(reply: Message, tools: Collection[str], *, cut: bool) -> list[ToolCall]:
-    """The calls in the reply's ``tool_calls``, or in its ``function_call`` of old.
+    """The calls in the reply's ``tool_calls``, in its ``function_call`` of old, or in parts of its content.
 
     A single object, objects under numbers, a JSON text of them, and calls without the ``function`` around name and
     arguments are what they seem to be.
     """
-    items = _items(reply.get("tool_calls")) or _items(reply.get("function_call"))
+    parts = [part for part in parts_of(reply.get("content")) if part.get("type") in _CALL_PARTS]
+    items = _items(reply.get("tool_calls")) or _items(reply.get("function_call")) or parts
     calls = [_call(item, tools) for item in items]
     if calls and cut:
         # Servers complete the JSON of a call that was cut off: that it parses says nothing.
@@ -36,14 +44,19 @@ def listed_calls(reply: Message, tools: Collection[str], *, cut: bool) -> list[T
     return calls
 
 
-def with_missed(reading: Reading, reply: Message, finish_reason: str) -> Reading:
+def with_missed(reading: Reading, reply: Message, finish_reason: str, generated: int = 0) -> Reading:
     """The reading, with a call that cannot be made where the server says that there is one and none can be found, or
-    where the whole reply is thoughts: neither is an answer, and often the server's parser swallowed what was said."""
+    where the whole reply is thoughts: neither is an answer, and often the server's parser swallowed what was said.
+
+    Args:
+        generated: the tokens of the reply. Of many that left nothing at all, not even thoughts, the same is true.
+    """
     if reading.calls:
         return reading
-    if finish_reason.lower() in _SAYS_CALLED and not is_tagged(reading.text):
+    if _SAYS_CALLED.search(finish_reason) and not is_tagged(reading.text):
         return replace(reading, calls=(ToolCall("", "", problem=LOST, form=CallForm.LOST),))
-    if finish_reason != "length" and only_thoughts(reply, reading.text):
+    hidden = generated > _AN_END and not any(value for name, value in reply.items() if name != "role")
+    if finish_reason not in _OTHER_ENDS and (hidden or only_thoughts(reply, reading.text)):
         return replace(reading, calls=(ToolCall("", "", problem=SILENT, form=CallForm.SILENT),))
     return reading
 
@@ -52,11 +65,8 @@ def only_thoughts(reply: Message, text: str) -> bool:
     """Whether a reply without calls says nothing outside its thoughts, and has some. ``text`` is what it says."""
     if text.strip() or reply.get("refusal"):
         return False
-    thoughts = [reply[name] for name in _THOUGHT_FIELDS if isinstance(reply.get(name), str)]
-    content = reply.get("content")
-    if isinstance(content, str) and swallowed_answer(content) is not None:
-        return False
-    return any(thought.strip() for thought in (*thoughts, content if isinstance(content, str) else ""))
+    content = content_of(reply)
+    return swallowed_answer(content) is None and any(said.strip() for said in (*thoughts_of(reply), content))
 
 
 def _items(value: Any) -> Sequence[Any]:
@@ -79,6 +89,6 @@ def _call(item: Any, tools: Collection[str]) -> ToolCall:
     if not isinstance(function, dict) or not isinstance(name, str) or not name:
         return problem("it has no function name")
     try:
-        return named_call(name, checked(function.get("arguments", function.get("parameters"))), tools)
+        return named_call(name, checked(next((function[key] for key in _ARGUMENTS if key in function), None)), tools)
     except Unreadable as error:
         return problem(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 
@@ -14,9 +13,9 @@ from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import as_mended, cut_off, in_thoughts, object_call, with_ids
 from toleap.chat.dialects.families import family_in, foreign
 from toleap.chat.dialects.listed import listed_calls
+from toleap.chat.dialects.parts import THOUGHT_FIELDS, content_of, thoughts_of
 from toleap.types import Message, ToolCall
 
-_THOUGHT_FIELDS = ("reasoning_content", "reasoning")
 _FENCE = re.compile(r"```\w*\s*")
 _BARE = re.compile(r"""\{\s*["']name["']\s*:\s*["']([^"']*)["']\s*,\s*["'](?:arguments|parameters)["']\s*:""")
 
@@ -99,7 +98,7 @@ def calls_of(
         return text, []
     content = content_of(reply)
     thoughts = [content[start:end] for start, end in found.thoughts]
-    thoughts += [reply[name] for name in _THOUGHT_FIELDS if isinstance(reply.get(name), str)]
+    thoughts += thoughts_of(reply)
     family = next((named for thought in thoughts if (named := family_in(thought, tools))), "")
     if found.hidden or family or any(grammar.opening.search(thought) for thought in thoughts):
         return text, [replace(in_thoughts(), family=family)]
@@ -125,20 +124,6 @@ def _written(call: ToolCall) -> str:
     return orjson.dumps({"name": call.name, "arguments": dict(call.arguments)}).decode()
 
 
-def content_of(reply: Message) -> str:
-    """The text of a reply, whatever shape its content has."""
-    content = reply.get("content")
-    if isinstance(content, str):
-        return content
-    parts = (part.get("text") for part in listed(content) if isinstance(part, dict))
-    return "".join(part for part in parts if isinstance(part, str))
-
-
-def listed(value: Any) -> Sequence[Any]:
-    """The value where it is a list, else an empty one."""
-    return value if isinstance(value, list) else ()
-
-
 def sayable(text: str) -> str:
     """The text with lone surrogates, which no request can carry, as question marks."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
@@ -148,7 +133,7 @@ def sent(reply: Message, content: str, keep_thoughts: bool) -> Message:
     """The assistant's message as it goes back, with the thoughts that stand beside its text where they are kept."""
     message: Message = {"role": "assistant", "content": sayable(content)}
     if keep_thoughts:
-        message |= {name: sayable(reply[name]) for name in _THOUGHT_FIELDS if isinstance(reply.get(name), str)}
+        message |= {name: sayable(reply[name]) for name in THOUGHT_FIELDS[:2] if isinstance(reply.get(name), str)}
     return message
 
 
