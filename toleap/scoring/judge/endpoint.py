@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import orjson
 
-from toleap.chat.dialects.text import content_of
+from toleap.chat.dialects.parts import content_of
 from toleap.chat.refusals import Filtered, refused_field
 from toleap.chat.reply import NoReply, Reply, parse_reply
 from toleap.chat.waiting import Failed, Waiting
