@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 from tests.cli.program import (
     NO_CODE,
@@ -14,6 +15,7 @@ from tests.cli.program import (
     durable_turns,
     family,
     finished,
+    gone,
     row_of,
     standing,
     stopped_at_exit,
@@ -75,16 +77,39 @@ def test_a_server_that_is_gone_for_good_halts_the_run_and_what_is_missing_is_owe
     assert row_of(done.json)["average"] == 1.0
 
 
-def test_a_server_of_ours_that_dies_halts_the_run(program: Program) -> None:
-    command = ("run", "atoll", "--model", "scripted:oracle", "--limit", "60", "--k", "8", "--json", *NO_CODE)
+def serving(process: Any) -> set[int]:
+    """The scripted server's processes below the program."""
+    return {pid for pid in family(process.pid) if "toleap.serving.scripted" in command_of(pid) and not gone(pid)}
+
+
+def test_a_server_of_ours_that_dies_is_started_again_and_nothing_is_held_against_anybody(program: Program) -> None:
+    command = ("run", "atoll", "--model", "scripted:oracle", "--limit", "2", "--k", "64", "--json", *NO_CODE,
+               "--set", "operation.patience=1")  # fmt: skip
     process = program.start(*command)
     with stopped_at_exit(process):
         wait_until(lambda: len(durable_turns(program.folder)) > 4, "some turns")
-        serving = [pid for pid in family(process.pid) if "toleap.serving.scripted" in command_of(pid)]
-        os.kill(max(serving), signal.SIGKILL)
+        os.kill(max(serving(process)), signal.SIGKILL)
+        done = finished(process)
+    assert done.code == 0, done.said
+    assert "the model server died, and is started again" in done.err and "status" in done.err
+    row = row_of(done.json)
+    assert (row["counts"]["scored"], row["average"], row["retried"]) == (128, 1.0, None)
+
+
+def test_a_server_of_ours_that_dies_again_and_again_halts_the_run(program: Program) -> None:
+    command = ("run", "atoll", "--model", "scripted:oracle", "--limit", "60", "--k", "32", "--json", *NO_CODE)
+    process = program.start(*command)
+    with stopped_at_exit(process):
+        wait_until(lambda: len(durable_turns(program.folder)) > 4, "some turns")
+        for _ in range(3):
+            wait_until(lambda: serving(process) or process.poll() is not None, "a server")
+            killed = serving(process)
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda dead=killed: not serving(process) & dead, "its end")
         halted = finished(process)
     assert halted.code == 1, halted.said
-    assert "server" in halted.json["halted"]
+    assert "died 3 times" in halted.json["halted"] or "did not start again" in halted.json["halted"]
     counts = row_of(halted.json)["counts"]
     assert counts["owed"] > 0 and counts["quarantined"] == 0
 

@@ -5,7 +5,7 @@ It runs in the model server's environment, which has transformers.
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -25,7 +25,13 @@ TEMPLATE = """{%- for message in messages %}
 
 def main() -> None:
     """The command line."""
-    folder, context = sys.argv[1], int(sys.argv[2])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("context", type=int)
+    parser.add_argument("--hidden", type=int, default=64)
+    parser.add_argument("--layers", type=int, default=2)
+    options = parser.parse_args()
+    folder, context = options.folder, options.context
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate(alphabet)}, merges=[]))
     words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -37,10 +43,10 @@ def main() -> None:
     tokenizer.save_pretrained(folder)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
+        hidden_size=options.hidden,
+        intermediate_size=4 * options.hidden,
+        num_hidden_layers=options.layers,
+        num_attention_heads=max(options.hidden // 64, 2),
         num_key_value_heads=1,
         head_dim=64,
         max_position_embeddings=context,

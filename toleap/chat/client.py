@@ -32,6 +32,8 @@ from toleap.types import Message, Usage
 _log = logging.getLogger(__name__)
 _TIMES = 10
 """So many times the patience one conversation is turned away by a rate limit that lets others through."""
+_NOTICED = 0.5
+"""Seconds in which the end of a process of ours is noticed."""
 _ONE_BY_ONE = 30.0
 """Seconds: while others are answered, one conversation does not wait longer than this for its next try."""
 
@@ -52,7 +54,8 @@ class Chat:
     ``call_seconds`` and ``stalled_seconds`` bound one call (see ``chat/deadline.py``); ``patience`` is for how many
     seconds a server that is down or busy is waited for before it is a fault. ``counted`` is called with what each
     reply cost, whatever becomes of it. ``fields`` says under which other names fields of the request go, or
-    ``none`` where they are left out; with ``stream`` the reply is asked for as a stream.
+    ``none`` where they are left out; with ``stream`` the reply is asked for as a stream. While ``ready`` is not set
+    the server is being started again: it is waited for, however long that takes.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Chat:
         counted: Callable[[Usage], None] = lambda _usage: None,
         fields: Mapping[str, str] | None = None,
         stream: bool = False,
+        ready: asyncio.Event | None = None,
     ) -> None:
         self.model = model
         self._wire = Wire(base_url, api_key=api_key, connections=connections)
@@ -78,6 +82,7 @@ class Chat:
         self._counted = counted
         self._fields = fields or {}
         self._stream = stream
+        self._ready = ready
         self._deadlines = Deadlines(self._work, most=call_seconds, stalled=stalled_seconds)
         self._answered = float("-inf")
         """When the server last answered anybody."""
@@ -120,6 +125,9 @@ class Chat:
         waiting: Waiting | None = None
         tries = 1
         while True:
+            if self._ready is not None and not self._ready.is_set():
+                await self._ready.wait()
+                waiting = None
             try:
                 return await self._once(body, request_id, self._deadlines.seconds(tokens, tries))
             except Failed as failed:
@@ -130,6 +138,11 @@ class Chat:
                 # Counted from the first failure: a long generation that was cut off deserves its second try.
                 waiting = waiting or Waiting(self._patience)
                 pause = self._pause(waiting, failed)
+                if not failed.status and self._ready is not None:
+                    # Whoever watches the server may not have noticed yet that it died.
+                    await asyncio.sleep(min(pause, _NOTICED))
+                    if not self._ready.is_set():
+                        continue
                 if not failed.passing or self._too_long(waiting, failed, pause):
                     fatal = await self._fails_everybody(failed, parameters, tools, waiting)
                     if failed.everybody and not fatal and time.monotonic() < waiting.since + _TIMES * self._patience:

@@ -14,6 +14,7 @@ from toleap.chat.client import Chat
 from toleap.config import RunConfig
 from toleap.dock.dock import TOOL_NAMES
 from toleap.runs.plan import Plan
+from toleap.runs.servers import Served
 from toleap.types import Usage
 
 _PATIENCE = 30.0
@@ -22,9 +23,9 @@ _PATIENCE = 30.0
 
 @contextlib.asynccontextmanager
 async def connected(
-    plan: Plan, base_url: str, counted: Callable[[Usage], None] = lambda _usage: None
+    plan: Plan, served: Served, counted: Callable[[Usage], None] = lambda _usage: None
 ) -> AsyncIterator[Auxiliary | None]:
-    """The auxiliary models of a run whose own server is at ``base_url``; None where no setting needs them."""
+    """The auxiliary models of a run that is ``served``; None where no setting needs them."""
     reader, operation = plan.config.reader, plan.operation
     if not plan.config.needs_auxiliary:
         yield None
@@ -35,7 +36,7 @@ async def connected(
     async with contextlib.AsyncExitStack() as stack:
         chats = [
             Chat(
-                reader.base_url or base_url,
+                reader.base_url or served.base_url,
                 name,
                 api_key=key,
                 call_seconds=operation.call_seconds,
@@ -44,6 +45,7 @@ async def connected(
                 counted=counted,
                 fields={} if reader.base_url else plan.config.sampling.fields,
                 stream=operation.stream and not reader.base_url,
+                ready=None if reader.base_url else served.ready,
             )
             for name in reader.models
         ]

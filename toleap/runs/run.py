@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import fingerprint
 from toleap.dock.dock import TOOL_NAMES, Dock
-from toleap.errors import ServerFault, StoreFault
+from toleap.errors import StoreFault
 from toleap.runs.announcing import Announcement, announcement
 from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.beginning import check_same, write_plan
@@ -33,7 +33,7 @@ from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, PlannedBenchmark, identity, run_name
 from toleap.runs.progress import Progress, shown
 from toleap.runs.scheduler import Scheduler
-from toleap.runs.servers import Endpoint, KeptServer, started
+from toleap.runs.servers import KeptServer, Served, started
 from toleap.runs.spending import ROLES, Meter, cap_of
 from toleap.runs.store.salvage import mend
 from toleap.runs.store.store import Owed, Store
@@ -160,9 +160,9 @@ class _Playing:
         self.judging.told = progress.judged
         try:
             async with (
-                self._endpoint() as (base_url, closed),
-                self._chat(base_url) as chat,
-                connected(self.plan, base_url, self.meter.counter("auxiliary")) as auxiliary,
+                self._endpoint() as served,
+                self._chat(served) as chat,
+                connected(self.plan, served, self.meter.counter("auxiliary")) as auxiliary,
             ):
                 evaluation = self._evaluation(chat, auxiliary, progress)
                 at_once = room_for(min(operation.max_in_flight, len(owed)), self._log)
@@ -175,7 +175,7 @@ class _Playing:
                     closed=lambda: cap.reached(self.meter),
                 )
                 progress.started = time.monotonic()
-                async with shown(progress, self.console), _watching(closed, scheduler):
+                async with shown(progress, self.console), _watching(served, scheduler, self._log):
                     with self.interrupts.stopping(scheduler.stop):
                         await scheduler.run(owed)
                 return scheduler.halted
@@ -191,17 +191,17 @@ class _Playing:
         await self.store.spend(self.meter.take())
         await self.store.fault(key, reason, quarantine=quarantine)
 
-    def _endpoint(self) -> AbstractAsyncContextManager[Endpoint]:
+    def _endpoint(self) -> AbstractAsyncContextManager[Served]:
         lent = self.kept.lent if self.kept else started
         return lent(self.plan, self._log)
 
     def _log(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)
 
-    def _chat(self, base_url: str) -> Chat:
+    def _chat(self, served: Served) -> Chat:
         model, operation = self.plan.model, self.plan.operation
         return Chat(
-            base_url,
+            served.base_url,
             model.label,
             api_key=os.environ.get(operation.api_key_env) if model.base_url else None,
             call_seconds=operation.call_seconds,
@@ -210,6 +210,7 @@ class _Playing:
             counted=self.meter.counter("model"),
             fields=self.plan.config.sampling.fields,
             stream=operation.stream,
+            ready=served.ready,
         )
 
     def _evaluation(self, chat: Chat, auxiliary: Auxiliary | None, progress: Progress) -> Evaluation:
@@ -237,18 +238,20 @@ class _Playing:
 
 
 @contextlib.asynccontextmanager
-async def _watching(closed: Callable[[], Awaitable[ServerFault]] | None, scheduler: Scheduler) -> AsyncIterator[None]:
-    """A server of ours that dies stops the run: what is in flight stays owed."""
+async def _watching(served: Served, scheduler: Scheduler, log: Callable[[str], None]) -> AsyncIterator[None]:
+    """A server of ours that dies is started again; one that dies again and again stops the run: what is in flight
+    stays owed."""
 
-    async def watch(wait: Callable[[], Awaitable[ServerFault]]) -> None:
-        scheduler.stop(str(await wait()))
+    async def watch() -> None:
+        scheduler.stop(str(await served.keep(log)))
 
-    task = asyncio.create_task(watch(closed)) if closed else None
+    task = asyncio.create_task(watch())
     try:
         yield
     finally:
-        if task is not None:
-            task.cancel()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _callable(schemas: Sequence[Mapping[str, Any]]) -> frozenset[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from toleap.errors import ServerFault
+from toleap.errors import ServerFault, UsageError
 from toleap.runs.plan import Plan
 from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
@@ -15,15 +18,44 @@ from toleap.serving.vllm import VllmServer
 Log = Callable[[str], None]
 
 
-class Endpoint(NamedTuple):
-    """Where a model is asked, and what waits for the end of a server of ours."""
+_MOST_DEATHS = 3
+_SOON = 900.0
+"""Seconds: a server that dies so often in this time is not started once more."""
+
+
+@dataclass(slots=True)
+class Served:
+    """Where a model is asked. A server of ours that dies is started again there, unless it dies again and again."""
 
     base_url: str
-    closed: Callable[[], Awaitable[ServerFault]] | None = None
+    server: VllmServer | ScriptedProcess | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    """Not set while the server is being started again: nobody asks it, and nothing is held against anybody."""
+    _deaths: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ready.set()
+
+    async def keep(self, log: Log) -> ServerFault:
+        """Start the server again whenever it dies; returns why it is not started any more."""
+        if self.server is None:
+            return await asyncio.Future()
+        while True:
+            fault = await self.server.wait_closed()
+            self.ready.clear()
+            self._deaths = [when for when in self._deaths if time.monotonic() - when < _SOON] + [time.monotonic()]
+            if len(self._deaths) >= _MOST_DEATHS:
+                return ServerFault(f"{fault} (the model server died {len(self._deaths)} times)", fatal=True)
+            log(f"warning: the model server died, and is started again: {fault}")
+            try:
+                await self.server.restart()
+            except (ServerFault, UsageError) as again:
+                return ServerFault(f"the model server died, and did not start again: {again}", fatal=True)
+            self.ready.set()
 
 
 @contextlib.asynccontextmanager
-async def started(plan: Plan, log: Log) -> AsyncIterator[Endpoint]:
+async def started(plan: Plan, log: Log) -> AsyncIterator[Served]:
     """The endpoint of a plan's model; a server of ours lives as long as the block.
 
     Raises:
@@ -37,10 +69,10 @@ async def started(plan: Plan, log: Log) -> AsyncIterator[Endpoint]:
     elif model.source is not None:
         server = VllmServer(model.source, context=plan.config.agent.context, progress=log)
     if server is None:
-        yield Endpoint(str(model.base_url))
+        yield Served(str(model.base_url))
         return
     async with server:
-        yield Endpoint(server.base_url, server.wait_closed)
+        yield Served(server.base_url, server)
 
 
 class KeptServer:
@@ -49,7 +81,7 @@ class KeptServer:
     def __init__(self) -> None:
         self._stack = contextlib.AsyncExitStack()
         self._asked: object = None
-        self._endpoint = Endpoint("")
+        self._endpoint = Served("")
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,7 +92,7 @@ class KeptServer:
         await self._stack.aclose()
 
     @contextlib.asynccontextmanager
-    async def lent(self, plan: Plan, log: Log) -> AsyncIterator[Endpoint]:
+    async def lent(self, plan: Plan, log: Log) -> AsyncIterator[Served]:
         """The endpoint of a plan's model. Raises what ``started`` does."""
         asked = (plan.model, plan.config.agent.context, plan.operation.trust)
         if self._asked != asked:

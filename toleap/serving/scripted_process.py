@@ -65,6 +65,7 @@ class ScriptedProcess:
         except BaseException:
             await self.stop()
             raise
+        self._port = port
         self.base_url = f"http://{HOST}:{port}/v1"
         return self
 
@@ -85,6 +86,11 @@ class ScriptedProcess:
         status = await self._process.wait_closed()
         said = " | ".join(last_lines(self._process.log)[-2:])
         return ServerFault(f"the scripted server ended with status {status}: {said}")
+
+    async def restart(self) -> None:
+        """Start a server that has died again, on its old port; raises what starting it does."""
+        await self.stop()
+        await self.__aenter__()
 
     async def stop(self) -> None:
         """End the server."""

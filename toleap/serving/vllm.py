@@ -22,6 +22,8 @@ _PREFIX = re.compile(r"^(?:\(\w+ pid=\d+\) )?(?:(?:ERROR|CRITICAL) [\d:. -]+\[[\
 _ERROR = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception)\b|Value error, |[\w.]+: error: |cannot start ")
 _SAYS_NOTHING = re.compile(r"\d+ validation error|See root cause above")
 _LONGEST_LINE = 300
+_LEAST_BATCH = 2_048
+"""vLLM's own default, in tokens."""
 _LOGS_KEPT = 30
 _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -84,6 +86,10 @@ def vllm_command(
     command += ["--dtype", precision(environment)]
     if environment.build == "cpu":
         command += ["--enforce-eager"]  # compiling costs more than it saves there
+        # A prompt that is prefilled in parts has its generator rewound, which torch's CPU generator cannot: the
+        # server ends with "CPU Generator does not use offset". So every prompt has to fit into one batch.
+        whole = max(context or profile.context, _LEAST_BATCH)
+        command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(whole)]
     if profile.tool_call_parser:
         command += ["--enable-auto-tool-choice", "--tool-call-parser", profile.tool_call_parser]
     if profile.reasoning_parser:
@@ -142,7 +148,8 @@ class VllmServer:
             ServerFault: it did not start; the message holds the cause, the log's last error and its path.
         """
         started = time.monotonic()
-        port = free_port(self._wanted_port)
+        # Started again, it is where it was.
+        port = self._wanted_port = free_port(self._wanted_port)
         command, variables = self._how(port)
         log = _new_log(port)
         self._progress(f"starting the model server for {self.model}, log in {log}")
@@ -182,6 +189,11 @@ class VllmServer:
             raise RuntimeError("the server was not started")
         status = await self._process.wait_closed()
         return ServerFault(f"{self.model}: {diagnose(self._process.log, f'the server ended with status {status}')}")
+
+    async def restart(self) -> None:
+        """Start a server that has died again, on its old port; raises what starting it does."""
+        await self.stop()
+        await self.__aenter__()
 
     async def stop(self) -> None:
         """End the server and all its processes."""
