@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from toleap.chat.dialects import dialect_for
 from toleap.chat.dialects.base import Reading
-from toleap.chat.dialects.families import BY_NAME, FAMILIES, foreign
+from toleap.chat.dialects.families import BY_NAME, FAMILIES
+from toleap.chat.dialects.foreign import foreign
 
 DIALECTS = ("native", "hermes", "agentcpm", "mirothinker", "deepseek")
 TOOLS = frozenset({"search", "fetch_url", "execute_code"})
@@ -109,6 +110,50 @@ WRITTEN: dict[str, tuple[str, list[tuple[str, Any]]]] = {
         "</function_calls>",
         [TEXT],
     ),
+    "kimi, without its first mark": (
+        f"functions.search:0<|tool_call_argument_begin|>{ARGS}<|tool_call_end|>", [X],
+    ),
+    "kimi, two without marks": (f'functions.search:0{ARGS}functions.fetch_url:1{{"url": "u"}}', [X, U]),
+    "deepseek v3.2, bare": (
+        '<｜DSML｜invoke name="search"><｜DSML｜parameter name="query" string="false">["x"]</｜DSML｜parameter>'
+        "</｜DSML｜invoke>",
+        [X],
+    ),
+    "deepseek v3.2, another wrapper": (
+        '<|DSML|tool_calls><|DSML|invoke name="search"><|DSML|parameter name="query" string="false">["x"]'
+        "</|DSML|parameter></|DSML|invoke></|DSML|tool_calls>",
+        [X],
+    ),
+    "deepseek v3.1, without its marks": (f"search{ARGS}", [X]),
+    "deepseek v3, without its marks": (f"functionsearch\n```json\n{ARGS}\n```", [X]),
+    "step 3": (
+        '<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="search">'
+        '<steptml:parameter name="query">x</steptml:parameter></steptml:invoke>'
+        "<｜tool_call_end｜><｜tool_calls_end｜>",
+        [TEXT],
+    ),
+    "harmony, without its marks": (f"commentary to=functions.search json{ARGS}", [X]),
+    "harmony, run together": (f"assistantcommentary to=functions.search json {ARGS}", [X]),
+    "mistral, call id": (f"[TOOL_CALLS]search[CALL_ID]a1b2[ARGS]{ARGS}", [X]),
+    "mistral, without its first mark": (f"search[ARGS]{ARGS}", [X]),
+    "llama, built in": ('<|python_tag|>search.call(query="x")', [TEXT]),
+    "llama, end of turn": (f'{{"name": "search", "parameters": {ARGS}}}<|eot_id|>', [X]),
+    "a list of calls": (f'{{"tool_calls": [{{"function": {{"name": "search", "arguments": {ARGS}}}}}]}}', [X]),
+    "gemma, a tag": ('<tool_code>search(query="x")</tool_code>', [TEXT]),
+    "lm studio": (f'[TOOL_REQUEST]\n{{"name": "search", "arguments": {ARGS}}}\n[END_TOOL_REQUEST]', [X]),
+    "functionary": (f'>>>search\n{ARGS}\n>>>fetch_url\n{{"url": "u"}}', [X, U]),
+    "qwen-agent": (f"✿FUNCTION✿: search\n✿ARGS✿: {ARGS}\n✿RESULT✿", [X]),
+    "a name in the tag": (f'<tool_call name="search">{ARGS}</tool_call>', [X]),
+    "elements": (
+        "<function_calls>\n<invoke>\n<tool_name>search</tool_name>\n<parameters>\n<query>x</query>\n</parameters>\n"
+        "</invoke>\n</function_calls>",
+        [TEXT],
+    ),
+    "tool_use": (f"<tool_use><name>search</name><input>{ARGS}</input></tool_use>", [X]),
+    "hunyuan": (f"<tool_call>search\n```json\n{ARGS}\n```</tool_call>", [X]),
+    "command r": (f'Action: ```json\n[{{"tool_name": "search", "parameters": {ARGS}}}]\n```', [X]),
+    "react, json": (f'Action:\n```json\n{{"action": "search", "action_input": {ARGS}}}\n```', [X]),
+    "phi-4-mini": (f'<|tool_call|>[{{"name": "search", "arguments": {ARGS}}}]<|/tool_call|>', [X]),
     "longcat": (f'<longcat_tool_call>{{"name": "search", "arguments": {ARGS}}}</longcat_tool_call>', [X]),
 }  # fmt: skip
 
@@ -129,6 +174,33 @@ def test_a_call_in_any_familys_markup_is_read_in_every_dialect(dialect: str, nam
         assert [(call.name, call.arguments) for call in reading.calls] == meant, [c.problem for c in reading.calls]
         assert all(call.problem is None for call in reading.calls)
         assert reading.text in {before.strip(), "Thought: hm"}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "call",
+    [
+        f'{{"name": "search", "parameters": {ARGS}}}',
+        f'```json\n{{"name": "search", "arguments": {ARGS}}}\n```',
+        f'[{{"name": "search", "arguments": {ARGS}}}]',
+        "[search(query=['x'])]",
+        '{\n  "name": "search",\n  "arguments": {\n    "query": [\n      "x"\n    ]\n  }\n}\n<|im_end|>',
+        f"analysisWe search.assistantcommentary to=functions.search json{ARGS}",
+    ],
+)
+def test_a_call_without_marks_at_the_end_of_prose_is_read(dialect: str, call: str) -> None:
+    reading = read(dialect, f"I will search for that.\n{call}")
+    assert [(made.name, made.arguments, made.problem) for made in reading.calls] == [(*X, None)]
+    tagged = f"<answer>Rome</answer> It was this call:\n{call}"
+    assert not call.startswith(("{", "[", "`")) or read(dialect, tagged).calls == ()
+
+
+@pytest.mark.parametrize("text", ["hermes", "llama 3, bare", "llama 3.1", "qwen3-coder"])
+def test_what_a_dialect_asks_for_is_its_own_and_another_familys_in_the_others(text: str) -> None:
+    assert all(call.family for call in read("native", WRITTEN[text][0]).calls)
+    if text == "hermes":
+        for said in (WRITTEN[text][0], f"<think>{WRITTEN[text][0]}"):
+            assert not any(call.family for call in read("hermes", said).calls)
 
 
 FAMILIAR = ["kimi", "mistral v11", "harmony", "gemma", "deepseek v3.2", "minimax m2", "qwen3-coder", "glm"]
@@ -180,6 +252,24 @@ def test_what_cannot_be_read_is_told_and_not_taken_for_an_answer(dialect: str, t
         "<|tool_call_begin|>functions.other:0<|tool_call_argument_begin|>{}<|tool_call_end|>",
         "searching(query=1)",
         "to=functions.research",
+        "Mistral marks a call with [TOOL_CALLS]; I used search for it, and the answer is Rome.",
+        'I wrote <invoke name="search"> to call it. The answer is Rome.',
+        "The marker <|tool_call_begin|> precedes search. Rome.",
+        f"In Mistral one writes `[TOOL_CALLS]search{ARGS}` to search.",
+        f"<answer>Use <function=search>{ARGS}</function> for it</answer>",
+        f"<answer>Rome</answer> I called <function=search>{ARGS}</function> for it.",
+        f'{{"name": "search", "arguments": {ARGS}}} was my call. <answer>Rome</answer>',
+        f'My call was {{"name": "search", "arguments": {ARGS}}}.',
+        f'My call was\n{{"name": "search", "arguments": {ARGS}}}\nand it found Rome.',
+        '{"name": "search", "description": "finds pages"}',
+        "I will explain:\n```python\nresult = search(query='x')\nprint(result)\n```",
+        "```python\ndef search(query):\n    return query\n```\n<answer>Rome</answer>",
+        'search: {"found": 3} is what I saw',
+        "Use search, then fetch_url; execute_code gave 4.",
+        "The functions.search:0 call failed, so it is Rome.",
+        ">>> search\nRome",
+        "<search> is a tag",
+        "Action: search the web\nAnswer: Rome",
     ],
 )
 def test_prose_about_calls_and_calls_of_no_known_tool_are_none(dialect: str, text: str) -> None:
@@ -267,6 +357,8 @@ MARKS += [
     "Action: ",
 ]
 MARKS += ["Action: ", "Action Input:", " ", "<｜tool▁calls▁begin｜>"]
+MARKS += ["functions.search:0{", "to=functions.search{", "search[ARGS]", "`", "<answer>", "\n{", ">>>search\n{"]
+MARKS += ["✿FUNCTION✿", "<tool_use>", "<name>search</name><input>", "<x>", "[TOOL_REQUEST]", "search{", "\n```json\n"]
 MARKS += ["<|message|>", "functools[", "<think>", "</think>", "\n", '"', "<｜DSML｜function_calls>", "<tool_calls>"]
 
 

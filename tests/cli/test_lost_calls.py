@@ -24,6 +24,11 @@ def notes(document: dict[str, Any]) -> list[dict[str, Any]]:
         ("deepseek v3.2", "--tool-call-parser deepseek_v32"),
         ("mistral v11", "--tool-call-parser mistral"),
         ("pythonic", "--tool-call-parser pythonic"),
+        ("hermes", "--tool-call-parser hermes"),
+        ("kimi, two without marks", "--tool-call-parser kimi_k2"),
+        ("harmony, run together", "--tool-call-parser openai"),
+        ("deepseek v3.2, bare", "--tool-call-parser deepseek_v32"),
+        ("llama 3, bare", "--tool-call-parser llama3_json"),
         ("minimax m2", "--tool-call-parser minimax_m2"),
         ("harmony", "--tool-call-parser openai"),
         ("qwen3-coder", "--tool-call-parser qwen3_coder"),
@@ -42,6 +47,26 @@ def test_a_call_left_in_the_text_is_made_and_the_setting_is_named(program: Progr
     assert note["count"] == 4 and fix in note["fix"], note
     assert done.err.count("warning: 3 replies hold calls in the markup of") == 1
     assert all(not turn.calls or turn.results for turn in turns_in(database_in(program.folder)))
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        'I used search(query="x") and fetch_url.',
+        "In Mistral one writes `[TOOL_CALLS]search{}` for that.",
+        'I wrote <invoke name="search"> to call it.',
+        '```python\nsearch(query="x")\n```',
+        '{"name": "search", "arguments": {"query": ["x"]}} was my call.',
+    ],
+)
+def test_an_answer_that_speaks_of_tools_ends_the_attempt_at_once(program: Program, beside: str) -> None:
+    make_benchmark(program.folder, ["Ostby"])
+    said = {**CONTENT, "content": f"{beside}\n<answer>Ostby</answer>"}
+    with playing(program, [said]) as server:
+        done = program.here(*COMMAND, "--k", "1", "--base-url", server.url)
+    assert done.code == 0, done.said
+    row = row_of(done.json, "mine")
+    assert (row["average"], row["behaviour"]["turns"], notes(done.json)) == (1.0, 1.0, [])
 
 
 @pytest.mark.parametrize(

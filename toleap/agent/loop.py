@@ -200,7 +200,8 @@ async def _forced_turn(
             suspected = None
     if suspected is not None and suspected.fault is not None:
         raise suspected.fault
-    reading = player.dialect.read(reply.message, keep_thoughts=player.agent.thoughts == "keep", turn=index)
+    keep = player.agent.thoughts == "keep"
+    reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names)
     return Turn(
         index=index,
         reply=reply.message,

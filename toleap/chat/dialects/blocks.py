@@ -10,7 +10,7 @@ from typing import Any
 
 from toleap.chat.dialects.base import Reading, as_lines
 from toleap.chat.dialects.calls import cut_off, object_call, problem
-from toleap.chat.dialects.families import inside
+from toleap.chat.dialects.foreign import inside
 from toleap.chat.dialects.text import Grammar, read_text, sayable
 from toleap.chat.dialects.values import MOST_CHARACTERS, json_end
 from toleap.types import Message, ToolCall, ToolResult

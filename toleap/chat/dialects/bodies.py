@@ -22,13 +22,14 @@ _NAMES = ("name", "tool_name", "tool", "function", "action", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "kwargs")
 _FENCED = re.compile(r"\s*```\w*\s*(.*?)\s*(?:```\s*)?\Z", re.DOTALL)
 _HEAD = re.compile(
-    r"\s*(?:function\s+)?([\w.:/-]{1,96})\s*(?:\n|\[ARGS\]|<[^<>{}]{1,60}>|\|)*\s*(?=\{|```|\Z)", re.ASCII
+    r"\s*(?:function\s+)?([\w.:/-]{1,96})\s*(?:\n|\[CALL_ID\]\w*|\[ARGS\]|<[^<>{}]{1,60}>|\|)*\s*(?=\{|```|\Z)",
+    re.ASCII,
 )
 _PREFIX = r"<(?:[\w-]+:|[｜|]?DSML[｜|])?"
 _INVOKED = re.compile(
-    rf"{_PREFIX}(?:invoke|function)(?:\s+name)?\s*=\s*[\"']?(?P<name>[\w.:/-]+)[\"']?\s*>(?P<body>.*?)"
-    r"(?=</(?:[\w-]+:|[｜|]?DSML[｜|])?(?:invoke|function)\s*>|"
-    rf"{_PREFIX}(?:invoke|function)(?:\s+name)?\s*=|\Z)",
+    rf"{_PREFIX}(?:invoke|function|tool_call|tool_use)(?:\s+name)?\s*=\s*[\"']?(?P<name>[\w.:/-]+)[\"']?\s*>(?P<body>.*?)"
+    r"(?:(?P<close></(?:[\w-]+:|[｜|]?DSML[｜|])?(?:invoke|function|tool_call|tool_use)\s*>)|"
+    rf"(?={_PREFIX}(?:invoke|function)(?:\s+name)?\s*=)|\Z)",
     re.DOTALL | re.ASCII,
 )
 _PARAMETER = re.compile(
@@ -41,8 +42,10 @@ _CALLED = re.compile(r"\s*(?:call\s*:\s*)?([\w.:/-]{1,96})\s*\{(.*)\}\s*\Z", re.
 _ESCAPED = re.compile(r"<escape>(.*?)<escape>|<\|\"\|>(.*?)<\|\"\|>", re.DOTALL)
 _BARE_KEY = re.compile(r"([{,]\s*)([A-Za-z_]\w*)\s*:", re.ASCII)
 _XML_TOOL = re.compile(
-    r"<tool_name\s*>\s*(.*?)\s*</tool_name\s*>\s*<arguments\s*>(.*?)(?:</arguments\s*>|\Z)", re.DOTALL
+    r"<(?:tool_)?name\s*>\s*(.*?)\s*</(?:tool_)?name\s*>\s*<(arguments|parameters|input|args)\s*>(.*?)(?:</\2\s*>|\Z)",
+    re.DOTALL,
 )
+_ELEMENT = re.compile(r"\s*<([\w-]+)\s*>(.*?)</\1\s*>\s*", re.DOTALL | re.ASCII)
 _OBJECTS = re.compile(r"(?:\[\s*)?\{")
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -62,6 +65,7 @@ def json_calls(text: str, tools: Collection[str], *, arguments: bool = False) ->
         values = list(_one_by_one(body))
         if not values:
             return [problem(error)] if _mentions(body, tools) else []
+    values = [_unwrapped(value) for value in values]
     items = [item for value in values for item in (value if isinstance(value, list) else [value])]
     if arguments and not all(isinstance(item, dict) and item.keys() & {*_ARGUMENTS, "function"} for item in items):
         return []
@@ -80,8 +84,11 @@ def named_json(text: str, tools: Collection[str]) -> list[ToolCall]:
 
 
 def message_call(text: str, tools: Collection[str]) -> list[ToolCall]:
-    """A recipient's name, then behind other marks a message that is JSON."""
-    head, _, message = text.partition("<|message|>")
+    """A recipient's name, then behind other marks, or behind what is left of them, a message that is JSON."""
+    head, mark, message = text.partition("<|message|>")
+    if not mark:
+        head, mark, message = text.partition("{")
+        message = mark + message
     name = re.match(r"\s*[\w.-]+", head, re.ASCII)
     return [named_call(name[0].strip(), message.strip(), tools)] if name else []
 
@@ -94,14 +101,27 @@ def xml_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
         if body.strip().startswith("{"):
             calls.append(named_call(name, body.strip(), tools))
             continue
-        calls.append(_with_texts(name, [(p["key"], p["value"], 'string="false"' in p["kind"])
-                                        for p in _PARAMETER.finditer(body)], tools))  # fmt: skip
+        pairs = [(p["key"], p["value"], 'string="false"' in p["kind"]) for p in _PARAMETER.finditer(body)]
+        if pairs or (found["close"] and not body.strip()):
+            calls.append(_with_texts(name, pairs, tools))
     return calls
 
 
 def server_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
-    """A tool's name and its arguments, each in an element of its own."""
-    return [named_call(known_name(name, tools), body.strip(), tools) for name, body in _XML_TOOL.findall(text)]
+    """A tool's name and its arguments, each in an element of its own; the arguments as JSON or as elements again."""
+    calls = []
+    for name, _, body in _XML_TOOL.findall(text):
+        elements = [(key, value, False) for key, value in _ELEMENT.findall(body)]
+        whole = elements and not _ELEMENT.sub("", body).strip()
+        known = known_name(name, tools)
+        calls.append(_with_texts(known, elements, tools) if whole else named_call(known, body.strip(), tools))
+    return calls
+
+
+def known_head(text: str, tools: Collection[str]) -> bool:
+    """Whether a text begins with a known tool's name."""
+    head = _HEAD.match(text)
+    return head is not None and known_name(head[1], tools) in tools
 
 
 def paired_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
@@ -150,7 +170,7 @@ def _python_call(node: ast.expr, tools: Collection[str]) -> ToolCall | None:
         return None
     if isinstance(node.func, ast.Name) and node.func.id == "print" and len(node.args) == 1 and "print" not in tools:
         return _python_call(node.args[0], tools)
-    name = known_name(ast.unparse(node.func), tools)
+    name = known_name(ast.unparse(node.func).removesuffix(".call"), tools)
     if name not in tools:
         return None
     if node.args or any(keyword.arg is None for keyword in node.keywords):
@@ -206,6 +226,11 @@ def _named(value: Any, tools: Collection[str]) -> tuple[str, Any] | None:
         ((only, arguments),) = value.items()
         return (only, arguments) if known_name(only, tools) in tools and isinstance(arguments, dict) else None
     return None
+
+
+def _unwrapped(value: Any) -> Any:
+    """The list in an object that holds nothing but one of calls."""
+    return value["tool_calls"] if isinstance(value, dict) and value.keys() == {"tool_calls"} else value
 
 
 def _made(name: str, arguments: Any, tools: Collection[str]) -> ToolCall:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from toleap.chat.dialects.base import Reading, as_lines
+from toleap.chat.dialects.bodies import xml_calls
 from toleap.chat.dialects.calls import cut_off, named_call, problem
 from toleap.chat.dialects.text import Grammar, read_text, sayable
 from toleap.chat.dialects.values import json_end
@@ -54,6 +55,8 @@ def _take(text: str, start: int, tools: Collection[str]) -> tuple[int, Sequence[
     if end is None or not end["close"]:
         return _before(end, text), [cut_off(_CALL_END, name)]
     body = text[begin : end.start()].strip()
+    if body.startswith("<") and (others := xml_calls(body, tools)):
+        return end.end(), others
     return end.end(), [named_call(name, body.removesuffix("```") if fence else body, tools)]
 
 

@@ -1,22 +1,21 @@
-"""Calls in the markup of another model family, which a server's parser left in the text.
+"""The table of model families: how each writes calls, and which setting reads them.
 
-Where the server runs without the right ``--tool-call-parser``, a call stays in the text, looks like a final answer
-and would end the attempt on its first turn. So every dialect looks for the marks of every family around a known
-tool's name. What can be read is read; what cannot is told to the model; both carry the family's name, for the
-table's notes.
+Where a server runs without the right ``--tool-call-parser``, a call stays in the text, looks like a final answer and
+would end the attempt on its first turn: ``foreign`` looks for every family's marks in every dialect.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from toleap.chat.dialects.bodies import (
     Reader,
     called_calls,
     json_calls,
+    known_head,
     message_call,
     named_json,
     paired_calls,
@@ -24,14 +23,11 @@ from toleap.chat.dialects.bodies import (
     server_calls,
     xml_calls,
 )
-from toleap.chat.dialects.calls import cut_off, problem
-from toleap.types import ToolCall
 
 _FLAGS = re.DOTALL | re.ASCII
-_LONGEST_WHOLE = 100_000
-_BETWEEN = re.compile(r"<\|tool_calls_section_(?:begin|end)\|>|<[｜|]tool[▁_]calls[▁_](?:begin|end)[｜|]>", _FLAGS)
-"""Marks around all calls of a reply."""
 _BAR = "[｜|]"
+_NUMBERED = r"functions\.[\w-]{1,64}:\d{1,4}\s*(?:<\|tool_call_argument_begin\|>)?\s*\{"
+_BEFORE_ARGS = r"(?<![\w.\]-])[\w.-]{1,64}(?:\[CALL_ID\]\w{1,40})?\[ARGS\]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +63,26 @@ FAMILIES: tuple[Family, ...] = (
         (named_json,), "kimi_k2",
     ),
     Family(
+        "Kimi K2",
+        re.compile(
+            rf"(?P<body>{_NUMBERED}.*?)(?:<\|tool_call(?:s_section)?_end\|>|(?={_NUMBERED})|\Z)", _FLAGS),
+        (named_json,), "kimi_k2",
+    ),
+    Family(
         "DeepSeek V3.2",
-        _marked(rf"<{_BAR}?DSML{_BAR}function_calls>", rf"</{_BAR}?DSML{_BAR}function_calls>"),
+        _marked(rf"<{_BAR}?DSML{_BAR}(?:function|tool)_calls?>", rf"</{_BAR}?DSML{_BAR}(?:function|tool)_calls?>"),
+        (xml_calls,), "deepseek_v32",
+    ),
+    Family(
+        "DeepSeek V3.2",
+        re.compile(rf"(?P<body><{_BAR}?DSML{_BAR}invoke\s.*?(?:</{_BAR}?DSML{_BAR}invoke>|\Z))", _FLAGS),
         (xml_calls,), "deepseek_v32",
     ),
     Family(
         "DeepSeek",
         _marked(_deepseek("tool call begin") + r"(?:function" + _deepseek("tool sep") + ")?",
                 f"{_deepseek('tool call end')}|{_deepseek('tool calls end')}|(?={_deepseek('tool call begin')})"),
-        (named_json,), "deepseek_v31", "deepseek",
+        (named_json, xml_calls), "deepseek_v31", "deepseek",
     ),
     Family("MiroThinker", _marked(r"<use_mcp_tool\s*>", r"</use_mcp_tool\s*>"), (server_calls,), "", "mirothinker"),
     Family(
@@ -90,9 +97,22 @@ FAMILIES: tuple[Family, ...] = (
         (message_call,), "openai",
     ),
     Family(
+        "harmony (gpt-oss)",
+        # As it reads where a server leaves out the special tokens.
+        re.compile(
+            r"(?:assistant)?(?:commentary|analysis)?[^\S\n]{0,4}to=(?P<body>functions\.[\w-]{1,64}"
+            r"(?:\s|<\|\w{1,20}\|>|json|code|commentary|analysis){0,12}\{.*?)"
+            r"(?:<\|call\|>|<\|end\|>|(?=assistant(?:commentary|analysis|final))|\Z)", _FLAGS),
+        (message_call,), "openai",
+    ),
+    Family(
         "Mistral",
         _marked(r"\[TOOL_CALLS\]\s*", r"</s>|(?=\[TOOL_CALLS\])|\[/TOOL_CALLS\]"),
         (json_calls, named_json), "mistral",
+    ),
+    Family(
+        "Mistral",
+        re.compile(rf"(?P<body>{_BEFORE_ARGS}.*?)(?=</s>|{_BEFORE_ARGS}|\Z)", _FLAGS), (named_json,), "mistral",
     ),
     Family(
         "Llama",
@@ -113,8 +133,25 @@ FAMILIES: tuple[Family, ...] = (
                 r"<end_function_call>|<tool_call\|>|(?=<start_function_call>)"),
         (called_calls,), "functiongemma",
     ),
-    Family("Gemma", _marked(r"```tool_code[^\S\n]*\n", r"```"), (python_calls,), "pythonic"),
-    Family("Granite", _marked(r"<\|tool_call\|>", r"<\|end_of_text\|>|</\|tool_call\|>"), (json_calls,), "granite"),
+    Family(
+        "Gemma",
+        _marked(r"```tool_code[^\S\n]*\n|<tool_code\s*>", r"```|</tool_code\s*>"),
+        (python_calls, json_calls), "pythonic",
+    ),
+    Family(
+        "Granite",
+        _marked(r"<\|tool_call\|>", r"<\|end_of_text\|>|<\|?/\|?tool_call\|>|<\|end\|>"), (json_calls,), "granite",
+    ),
+    Family("LM Studio", _marked(r"\[TOOL_REQUEST\]", r"\[END_TOOL_REQUEST\]"), (json_calls,)),
+    Family(
+        "Qwen-Agent",
+        _marked(r"✿FUNCTION✿:?", r"(?=✿FUNCTION✿)|✿RESULT✿|✿RETURN✿"),
+        (lambda text, tools: named_json(re.sub("✿ARGS✿:?", "\n", text), tools),),
+    ),
+    Family(
+        "Functionary",
+        re.compile(r"^>>>(?P<body>[\w.-]{1,64}\n\s*\{.*?)(?=^>>>|\Z)", _FLAGS | re.MULTILINE), (named_json,),
+    ),
     Family("Apertus", _marked(r"<\|tools_prefix\|>", r"<\|tools_suffix\|>"), (json_calls,)),
     Family("Phi-4", _marked(r"functools(?=\s*\[)", r"(?!)"), (json_calls,), "phi4_mini_json"),
     Family("Nemotron", _marked(r"<TOOLCALL>", r"</TOOLCALL>"), (json_calls,)),
@@ -136,10 +173,16 @@ FAMILIES: tuple[Family, ...] = (
         (json_calls, python_calls, named_json), "hermes", "hermes",
     ),
     Family(
+        "Qwen and Hermes",
+        re.compile(r"(?P<body><tool_call\s+name\s*=.*?(?:</tool_call\s*>|\Z))", _FLAGS),
+        (xml_calls,), "hermes", "hermes",
+    ),
+    Family("invoke", _marked(r"<tool_use\s*>", r"</tool_use\s*>"), (server_calls, json_calls, xml_calls)),
+    Family(
         "invoke",
         _marked(r"<(?:\w+:)?(?:function_calls|steptml:toolcall)\s*>",
                 r"</(?:\w+:)?(?:function_calls|steptml:toolcall)\s*>"),
-        (xml_calls, python_calls, json_calls),
+        (xml_calls, server_calls, python_calls, json_calls),
     ),
     Family(
         "invoke",
@@ -152,17 +195,31 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "ReAct",
-        re.compile(r"^Action:[^\S\n]*(?P<body>[\w.:-]+[^\S\n]*\nAction Input:.*)\Z", _FLAGS | re.MULTILINE),
+        re.compile(
+            r"^Action:[^\S\n]*(?P<body>[\w.:-]+[^\S\n]*\nAction Input:.*?)(?=^Observation:|\Z)",
+            _FLAGS | re.MULTILINE),
         (lambda text, tools: named_json(text.replace("\nAction Input:", "\n", 1), tools),),
+    ),
+    Family(
+        "ReAct",
+        re.compile(r"^Action:\s*(?P<body>```(?:json)?\s*[\[{].*?(?:```|\Z))", _FLAGS | re.MULTILINE), (json_calls,),
     ),
 )  # fmt: skip
 """Every family that is known, the more special marks first."""
 
 _whole_json = functools.partial(json_calls, arguments=True)
-_WHOLE: tuple[Family, ...] = (
+WHOLE: tuple[Family, ...] = (
     Family("pythonic", re.compile(r"(?P<body>\[\s*[\w.]+\(.*\)\s*\])", _FLAGS), (python_calls,), "pythonic"),
     Family(
         "xLAM", re.compile(r"(?P<body>(?:```\w*\s*)?\[\s*\{.*\}\s*\](?:\s*```)?)", _FLAGS), (_whole_json,), "xlam"
+    ),
+    Family("Llama", re.compile(r"(?P<body>```\w*\s*\{.*\}\s*```)", _FLAGS), (_whole_json,), "llama3_json"),
+    Family(
+        "DeepSeek",
+        re.compile(r"(?P<body>(?:function)?[\w.-]{1,64}\s*(?:```json\s*\{.*\}\s*```|\{.*\}))", _FLAGS),
+        (lambda text, tools: named_json(text if known_head(text, tools) else text.removeprefix("function"), tools),),
+        "deepseek_v31",
+        "deepseek",
     ),
     Family("Llama", re.compile(r"(?P<body>\{.*\})", _FLAGS), (_whole_json,), "llama3_json"),
     Family("Kimi K2", re.compile(r"(?P<body>functions\.[\w.-]+:\d+\s*\{.*\})", _FLAGS), (named_json,), "kimi_k2"),
@@ -170,78 +227,12 @@ _WHOLE: tuple[Family, ...] = (
 )
 """Forms without marks, which are calls only where they are all that is said."""
 
-_IN_BLOCKS = tuple(family for family in FAMILIES if family.name in {"Qwen3-Coder", "GLM", "MiniMax M1", "LFM2"})
+IN_BLOCKS = (
+    *(family for family in FAMILIES if family.name in {"Qwen3-Coder", "GLM", "MiniMax M1", "LFM2"}),
+    Family("Hunyuan", re.compile(r"(?!)"), (named_json,), "hunyuan_a13b"),
+)
+"""Those that fill a block of ours in their own way."""
 
-BY_NAME: Mapping[str, Family] = {family.name: family for family in (*reversed(_WHOLE), *reversed(FAMILIES))}
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """Calls in another family's markup, and where they stand."""
-
-    calls: tuple[ToolCall, ...]
-    places: tuple[tuple[int, int], ...]
-
-
-def foreign(text: str, tools: Collection[str], *, cut: bool = False) -> Foreign | None:
-    """The calls of known tools that stand in a text in any family's markup; None where there are none.
-
-    Args:
-        cut: the reply reached its length limit: a last call without its end is never made.
-    """
-    if not tools or not text:
-        return None
-    for family in FAMILIES:
-        found = [match for match in family.around.finditer(text) if _names_one(match["body"], tools)]
-        if found:
-            calls = [
-                call for match in found for call in _read(family, match, tools, cut=cut and match.end() == len(text))
-            ]
-            return Foreign(tuple(calls), tuple(match.span() for match in (*found, *_BETWEEN.finditer(text))))
-    said = text.strip()
-    for family in _WHOLE if len(said) <= _LONGEST_WHOLE else ():
-        match = family.around.fullmatch(said)
-        if match and not cut:
-            calls = _first(family.readers, match["body"], tools)
-            if calls and all(call.name in tools for call in calls):
-                return Foreign(tuple(_of(family, call) for call in calls), ((0, len(text)),))
-    return None
-
-
-def inside(text: str, tools: Collection[str]) -> list[ToolCall]:
-    """The calls in a block of ours that another family fills in its own way; none where nothing of it can be read."""
-    for family in _IN_BLOCKS:
-        calls = _first(family.readers, text, tools)
-        if calls and all(call.name in tools for call in calls):
-            return [_of(family, call) for call in calls]
-    return []
-
-
-def family_in(text: str, tools: Collection[str]) -> str:
-    """The name of the family whose marks stand around a known tool's name in a text; empty where none do."""
-    for family in FAMILIES if tools else ():
-        if any(_names_one(match["body"], tools) for match in family.around.finditer(text)):
-            return family.name
-    return ""
-
-
-def _read(family: Family, match: re.Match[str], tools: Collection[str], *, cut: bool) -> Sequence[ToolCall]:
-    if cut:
-        return [_of(family, cut_off("its end"))]
-    calls = _first(family.readers, match["body"], tools)
-    if not calls:
-        return [_of(family, problem(f"it is written in the markup of {family.name} and has no one meaning"))]
-    return [_of(family, call) for call in calls]
-
-
-def _first(readers: Sequence[Reader], body: str, tools: Collection[str]) -> list[ToolCall]:
-    return next((calls for reader in readers if (calls := reader(body, tools))), [])
-
-
-def _of(family: Family, call: ToolCall) -> ToolCall:
-    return replace(call, family=family.name)
-
-
-def _names_one(body: str, tools: Collection[str]) -> bool:
-    """Whether a tool's name stands in a text, and not only as a part of another word."""
-    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", body) for name in tools)
+BY_NAME: Mapping[str, Family] = {
+    family.name: family for family in (*reversed((*IN_BLOCKS, *WHOLE)), *reversed(FAMILIES))
+}

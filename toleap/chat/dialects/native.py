@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ from toleap.chat.dialects.listed import listed_calls
 from toleap.chat.dialects.parts import content_of
 from toleap.chat.dialects.text import calls_of, find, sayable, sent, without
 from toleap.types import Message, ToolCall, ToolResult
+
+_HERMES = "Qwen and Hermes"
 
 
 class Native:
@@ -35,6 +38,9 @@ class Native:
         visible = without(content, *found.thoughts, *found.places).strip()
         by_server = listed_calls(reply, tools, cut=cut)
         text, written = (visible, []) if by_server else calls_of(reply, visible, found, HERMES, tools, cut=cut)
+        # The blocks of ``hermes`` are another family's markup here: a server's parser should have taken them.
+        family = "Llama" if '"parameters"' in visible and not found.places else _HERMES
+        written = [call if call.family else replace(call, family=family) for call in written]
         calls = with_ids(by_server or written, turn, tools)
         named = [call for call in calls if call.id]
         said = content if keep_thoughts else without(content, *found.thoughts).strip()

@@ -11,7 +11,7 @@ import orjson
 from toleap.chat.answer import extract_answer, is_tagged
 from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import as_mended, cut_off, in_thoughts, object_call, with_ids
-from toleap.chat.dialects.families import family_in, foreign
+from toleap.chat.dialects.foreign import family_in, foreign
 from toleap.chat.dialects.listed import listed_calls
 from toleap.chat.dialects.parts import THOUGHT_FIELDS, content_of, thoughts_of
 from toleap.types import Message, ToolCall
@@ -90,7 +90,7 @@ def calls_of(
     if found.calls:
         return text, found.calls
     bare, other = _whole(text, tools, cut=cut), foreign(text, tools, cut=cut)
-    if bare is not None and (bare.problem is None or other is None):
+    if bare is not None and (bare.problem is None or other is None) and not is_tagged(text):
         return "", [bare]
     if other is not None and (any(call.problem is None for call in other.calls) or not is_tagged(text)):
         return without(text, *other.places).strip(), list(other.calls)
@@ -99,8 +99,9 @@ def calls_of(
     content = content_of(reply)
     thoughts = [content[start:end] for start, end in found.thoughts]
     thoughts += thoughts_of(reply)
-    family = next((named for thought in thoughts if (named := family_in(thought, tools))), "")
-    if found.hidden or family or any(grammar.opening.search(thought) for thought in thoughts):
+    own = any(grammar.opening.search(thought) for thought in thoughts)
+    family = "" if own else next((named for thought in thoughts if (named := family_in(thought, tools))), "")
+    if found.hidden or family or own:
         return text, [replace(in_thoughts(), family=family)]
     return text, []
 
