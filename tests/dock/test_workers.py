@@ -86,7 +86,7 @@ def a_pdf(text: str = "Hello Tarn") -> bytes:
 
 async def test_every_format_is_read(workers: WorkerPool) -> None:
     assert (await workers.parse("xlsx", workbook(), 1000)).text == (
-        '## Sheet: Fleet\nship,tons\n"Osk, the",3\nBrill,2.5\n## Sheet: Empty'
+        '## Sheet: Fleet\nship,tons\n"Osk, the",3\n\nBrill,2.5\n## Sheet: Empty'
     )
     assert (await workers.parse("pdf", a_pdf(), 1000)).text == "## Page 1\nHello Tarn"
     body = f"<w:document {W}><w:body><w:p><w:r><w:t>One</w:t><w:tab/><w:t>two</w:t></w:r></w:p><w:tbl><w:tr>"
@@ -95,7 +95,7 @@ async def test_every_format_is_read(workers: WorkerPool) -> None:
     assert (await workers.parse("docx", word, 1000)).text == "One\ttwo\na | b"
     slide = f"<p {A}><a:p><a:r><a:t>%s</a:t></a:r></a:p></p>"
     slides = archive(**{f"ppt__slides__slide{n}": slide % f"text {n}" for n in (10, 2)})
-    assert (await workers.parse("pptx", slides, 1000)).text == "## Slide 2\ntext 2\n## Slide 10\ntext 10"
+    assert (await workers.parse("pptx", slides, 1000)).text == "## Slide 1\ntext 2\n## Slide 2\ntext 10"
     page = await workers.parse("html", "<title>Kelp</title><p>Größe".encode("latin-1"), 1000, charset="iso-8859-1")
     assert (page.title, page.text) == ("Kelp", "Größe")
 
@@ -115,7 +115,7 @@ async def test_garbage_is_the_files_fault(workers: WorkerPool, kind: str, data: 
         assert str(error)
         assert "\n" not in str(error)
     else:
-        assert kind == "html"
+        assert kind in {"html", "file"}
 
 
 @pytest.mark.parametrize(("kind", "make"), [("xlsx", workbook), ("pdf", a_pdf)])
@@ -151,7 +151,7 @@ async def test_a_lie_about_the_size_of_a_sheet_costs_nothing(workers: WorkerPool
     rows = b'<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'
     sheet = (SHEET % rows).replace(b"<sheetData>", b'<dimension ref="A1:XFD1048576"/><sheetData>')
     text = (await workers.parse("xlsx", with_sheet(sheet), 100_000)).text
-    assert text.startswith("## Sheet: Fleet\n1\n,,")
+    assert text.startswith("## Sheet: Fleet\n1\n[rows 2 to 1048575 are empty]\n,,")
 
 
 async def test_entities_are_not_expanded(workers: WorkerPool) -> None:

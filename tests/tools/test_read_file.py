@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -101,13 +102,21 @@ async def test_media_cannot_be_read(dock: Dock, context: CallContext, tmp_path: 
 
 async def test_other_formats_are_said_to_be_unsupported(dock: Dock, context: CallContext, tmp_path: Path) -> None:
     files = holding(context, tmp_path, a__xls=b"\xd0\xcf\x11\xe0\x00\x00", b__pdb=b"ATOM 1")
-    assert "type .xls are not supported" in (await read(dock, files, "a.xls")).text
+    assert "it is no .xls file" in (await read(dock, files, "a.xls")).text
     assert (await read(dock, files, "b.pdb")).text == "ATOM 1"
 
 
 async def test_only_the_tasks_own_files(dock: Dock, context: CallContext, tmp_path: Path) -> None:
     files = holding(context, tmp_path, a__csv=b"1")
-    for name in ("/etc/passwd", "../a.csv", files.files["a.csv"], "file:///etc/passwd", "A.csv", "", "cached-a__csv"):
+    for name in (
+        "/etc/passwd",
+        "../a.csv",
+        files.files["a.csv"],
+        "file:///etc/passwd",
+        "",
+        "cached-a__csv",
+        "etc/a.csv",
+    ):
         result = await read(dock, files, name)
         assert result.error is ErrorClass.BLOCKED
         assert result.text.endswith("the files of this task are: a.csv.")
@@ -128,3 +137,38 @@ async def test_an_attachment_that_is_gone_is_our_fault(dock: Dock, context: Call
     Path(files.files["a.csv"]).unlink()
     with pytest.raises(ToolFault, match="gone from the cache"):
         await read(dock, files, "a.csv")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Fleet 2.csv", "./Fleet 2.csv", "files/Fleet 2.csv", "/work/Fleet 2.csv", "fleet 2.CSV", "Fleet%202.csv",
+     " Fleet 2.csv ", "/mnt/data/fleet%202.csv", "'Fleet 2.csv'", "attachments/Fleet  2.csv", "/Fleet 2.csv"],
+)  # fmt: skip
+async def test_a_name_is_taken_where_only_one_file_can_be_meant(
+    dock: Dock, context: CallContext, tmp_path: Path, name: str
+) -> None:
+    files = holding(context, tmp_path, a__txt=b"other")
+    (tmp_path / "cached").write_bytes(b"1,2\n")
+    files = replace(files, files={**files.files, "Fleet 2.csv": str(tmp_path / "cached")})
+    assert (await read(dock, files, name)).text == "1,2\n"
+    both = replace(files, files={**files.files, "FLEET 2.CSV": str(tmp_path / "cached")})
+    exact = name in both.files
+    assert ((await read(dock, both, name)).error is None) is exact, "it could be either"
+
+
+async def test_a_member_of_an_archive_is_read_by_its_path(dock: Dock, context: CallContext, tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("data/fleet.xlsx", workbook())
+        archive.writestr("data/picture.png", b"x")
+    files = holding(context, tmp_path, all__zip=out.getvalue())
+    assert "data/fleet.xlsx (" in (await read(dock, files, "all.zip")).text
+    for name in ("all.zip/data/fleet.xlsx", "./ALL.zip/data/Fleet.xlsx", "/work/all.zip/data/fleet.xlsx"):
+        assert "ship,tons" in (await read(dock, files, name)).text
+    for name, says in (
+        ("all.zip/none.txt", "it holds data/fleet.xlsx"),
+        ("all.zip/data/picture.png", "not supported"),
+    ):
+        result = await read(dock, files, name)
+        assert result.error is ErrorClass.WORLD and says in result.text
+    assert (await read(dock, files, "all.zip/../../etc/passwd")).error is ErrorClass.BLOCKED
