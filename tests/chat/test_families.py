@@ -373,3 +373,44 @@ def test_any_text_is_read_and_names_only_known_tools(text: str) -> None:
 @pytest.mark.parametrize("mark", MARKS)
 def test_many_marks_take_linear_time(mark: str) -> None:
     foreign(mark * (200_000 // len(mark)) + " search", TOOLS)
+
+
+OPENINGS = {
+    "native": "<tool_call>",
+    "hermes": "<tool_call>",
+    "agentcpm": "<tool_call>",
+    "mirothinker": "<use_mcp_tool>",
+    "deepseek": "<｜tool▁call▁begin｜>",
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I used `{}` blocks. <answer>Rome</answer>",
+        'I used "{}" for search. <answer>Rome</answer>',
+        "The {} tag was used for search. <answer>Rome</answer>",
+        "<answer>Rome</answer> I stopped writing {}.",
+        "<answer>the {} tag</answer>",
+        "It ends with {}, as search does.",
+    ],
+)
+def test_an_opening_tag_of_its_own_dialect_that_an_answer_speaks_of_is_text(dialect: str, text: str) -> None:
+    said = text.format(OPENINGS[dialect])
+    reading = read(dialect, said)
+    assert (reading.calls, reading.text) == ((), said)
+
+
+@pytest.mark.parametrize("dialect", ["native", "hermes", "agentcpm"])
+def test_a_whole_call_in_backticks_is_spoken_of_and_one_in_a_sentence_is_made(dialect: str) -> None:
+    call = WRITTEN["hermes"][0].replace("\n", "")
+    assert read(dialect, f"I wrote `{call}` and found it. <answer>Rome</answer>").calls == ()
+    for said in (f"I look. {call}", f"I look: {call} and wait", f"```\n{call}\n```", f"```{call}```", f"> {call}"):
+        assert [(made.name, made.arguments) for made in read(dialect, said).calls] == [X]
+    for said in (
+        "I look. <tool_call>",
+        "I look. <tool_call>\nsearch",
+        "I look. <tool_call>search for it</tool_call>",
+    ):
+        assert read(dialect, said).calls[0].problem

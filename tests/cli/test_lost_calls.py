@@ -57,6 +57,8 @@ def test_a_call_left_in_the_text_is_made_and_the_setting_is_named(program: Progr
         'I wrote <invoke name="search"> to call it.',
         '```python\nsearch(query="x")\n```',
         '{"name": "search", "arguments": {"query": ["x"]}} was my call.',
+        "I stopped writing `<tool_call>` blocks.",
+        "The <tool_call> tag was used for search.",
     ],
 )
 def test_an_answer_that_speaks_of_tools_ends_the_attempt_at_once(program: Program, beside: str) -> None:

@@ -53,6 +53,12 @@ def swallowed_answer(text: str) -> str | None:
     return None if visible.strip() else _tagged(before)[0]
 
 
+def is_spoken_of(text: str, start: int, end: int) -> bool:
+    """Whether a part of a text, a tag or more, stands alone in quotes or backticks."""
+    closing = _QUOTES.get(text[max(start - 1, 0) : start])
+    return closing is not None and text.startswith(closing, end) and text[max(start - 3, 0) : start] != "```"
+
+
 def is_tagged(text: str) -> bool:
     """Whether a message gives an answer in ``<answer>`` tags."""
     return _tagged(without_thoughts(text))[0] is not None
@@ -78,7 +84,7 @@ def _parted(text: str) -> tuple[str, str]:
 
 def _tagged(text: str) -> tuple[str | None, str]:
     """The answer in tags, None where there is none, and the text without tags."""
-    tags = [tag for tag in _TAG.finditer(text) if not _is_quoted(text, tag)]
+    tags = [tag for tag in _TAG.finditer(text) if not is_spoken_of(text, *tag.span())]
     last_close = max((tag.start() for tag in tags if _closes(tag)), default=-1)
     answer, start = None, None
     for tag in tags:
@@ -105,12 +111,6 @@ def _closes(tag: re.Match[str]) -> bool:
 def _content(text: str) -> str | None:
     """What stands between tags; None where that is nothing, or dots that stand for something."""
     return None if _ONLY_DOTS.fullmatch(text) else text.strip()
-
-
-def _is_quoted(text: str, tag: re.Match[str]) -> bool:
-    """Whether the tag alone stands in quotes or backticks."""
-    closing = _QUOTES.get(text[tag.start() - 1 : tag.start()])
-    return closing is not None and text.startswith(closing, tag.end())
 
 
 def _last_boxed(text: str) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from toleap.chat.answer import extract_answer, is_tagged
+from toleap.chat.answer import extract_answer, is_spoken_of, is_tagged
 from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import as_mended, cut_off, in_thoughts, object_call, with_ids
 from toleap.chat.dialects.foreign import family_in, foreign
@@ -16,6 +16,8 @@ from toleap.chat.dialects.listed import listed_calls
 from toleap.chat.dialects.parts import THOUGHT_FIELDS, content_of, thoughts_of
 from toleap.types import Message, ToolCall
 
+_NEAR = 200
+_WORD = re.compile(r"[^\S\n]*(?:([\w-]+)(?![\w-])(?!\s*(?:<(?!/)|[{\[(]))|[.,;:!?)])")
 _FENCE = re.compile(r"```\w*\s*")
 _BARE = re.compile(r"""\{\s*["']name["']\s*:\s*["']([^"']*)["']\s*,\s*["'](?:arguments|parameters)["']\s*:""")
 
@@ -64,13 +66,22 @@ def find(text: str, grammar: Grammar, tools: Collection[str]) -> Found:
             thinking = tag.start() if thinking is None else thinking
         elif thinking is not None:
             found.hidden = True
-        else:
+        elif not is_spoken_of(text, *tag.span()) and not _is_prose(text, *tag.span(), tools):
             position, calls = grammar.take(text, position, tools)
+            if is_spoken_of(text, tag.start(), position):
+                continue
             found.places.append((tag.start(), position))
             found.calls += calls
     if thinking is not None:
         found.thoughts.append((thinking, len(text)))
     return found
+
+
+def _is_prose(text: str, start: int, end: int, tools: Collection[str]) -> bool:
+    """Whether an opening tag stands in the middle of a sentence that goes on behind it."""
+    before = text[max(start - _NEAR, 0) : start].rpartition("\n")[2].strip()
+    after = _WORD.match(text, end)
+    return bool(before) and before[-1] != ">" and after is not None and after[1] not in tools
 
 
 def without(text: str, *spans: Span) -> str:
