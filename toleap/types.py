@@ -297,6 +297,8 @@ class AttemptRow:
     """How often its turns were given up and it began anew."""
     versions: tuple[str, ...] = ()
     """The versions of toleap that began and ended it."""
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+    """Component → version of what it was played with: vLLM, the sandbox, the tools' code."""
     conduct: Conduct | None = None
     """None where it has not ended, or did so before this was recorded."""
 

@@ -66,6 +66,16 @@ def _flags(
         yield "mixed versions"
     if entry.row.versions and entry.row.versions != versions[0]:
         yield "version differs"
+    if any(len(found) > 1 for _, found in entry.row.surroundings):
+        yield "mixed surroundings"
+    if _unlike(first.row, entry.row):
+        yield "surroundings differ"
+
+
+def _unlike(first: Row, other: Row) -> list[str]:
+    """The components that both rows were played with, in other versions. A scripted run needs no server."""
+    ours, theirs = dict(first.surroundings), dict(other.surroundings)
+    return [name for name in ours if name in theirs and ours[name] != theirs[name]]
 
 
 def _differing(entry: Entry, first: Entry) -> tuple[str, ...]:
@@ -102,6 +112,12 @@ def _notes(entries: Sequence[Entry], marks: Sequence[Marks]) -> Iterable[Note]:
     if flags & {"scorer differs", "mixed scorers"}:
         shown = [(" + ".join(x.row.scorers), _name(x)) for x in entries if x.row.scorers]
         yield _note("scorer", entries, "scorer", shown)
+    if flags & {"surroundings differ", "mixed surroundings"}:
+        for name in sorted({name for entry in entries for name, _ in entry.row.surroundings}):
+            shown = [(" + ".join(dict(x.row.surroundings)[name]), _name(x))
+                     for x in entries if name in dict(x.row.surroundings)]  # fmt: skip
+            if len({value for value, _ in shown}) > 1 or any(" + " in value for value, _ in shown):
+                yield _note("version", entries, name, shown)
     if flags & {"version differs", "mixed versions"}:
         shown = [(" + ".join(x.row.versions), _name(x)) for x in entries if x.row.versions]
         yield _note("version", entries, "played by toleap", shown)

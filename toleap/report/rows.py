@@ -151,6 +151,7 @@ def _row(
         helpers=helpers_of(attempts),
         retried=_retried(attempts, missing),
         restarts=sum(attempt.restarts for attempt in attempts),
+        surroundings=_surroundings(attempts),
         versions=tuple(sorted({version for attempt in attempts for version in attempt.versions})),
     )
 
@@ -190,6 +191,14 @@ def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:
         completion_tokens=sum(attempt.completion_tokens for attempt in ended) / len(ended) if ended else None,
         bad_call_rate=bad / calls if calls else None,
     )
+
+
+def _surroundings(attempts: Iterable[AttemptRow]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found: dict[str, set[str]] = {}
+    for attempt in attempts:
+        for name, version in attempt.surroundings.items():
+            found.setdefault(name, set()).add(version)
+    return tuple((name, tuple(sorted(versions))) for name, versions in sorted(found.items()))
 
 
 def _scorers(attempts: Iterable[AttemptRow]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ Flag = Literal[
     "mixed scorers",
     "version differs",
     "mixed versions",
+    "surroundings differ",
+    "mixed surroundings",
 ]
 """What a reader must know before reading a row's headline."""
 
@@ -196,6 +198,8 @@ class Row:
     """How often attempts of this row began anew."""
     versions: tuple[str, ...] = ()
     """The versions of toleap that played its ended attempts, sorted."""
+    surroundings: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Component → the versions of it that its ended attempts were played with: vLLM, the sandbox, the tools' code."""
     variant: str = ""
     """What varies, where the run is one of an ablation's."""
 

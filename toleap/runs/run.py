@@ -37,6 +37,7 @@ from toleap.runs.servers import KeptServer, Served, started
 from toleap.runs.spending import ROLES, Meter, cap_of
 from toleap.runs.store.salvage import mend
 from toleap.runs.store.store import Owed, Store
+from toleap.runs.surroundings import surroundings
 from toleap.types import Key, RunResult, Usage
 
 
@@ -91,6 +92,7 @@ async def _execute(
         check_same(folder, settings, plan)
         with Store(folder) as store:
             await write_plan(store, plan, settings)
+            store.surroundings = surroundings(plan, plan.config.dock.tools)
             for key in store.state.lost():
                 console.print(f"{key}: its stored record is damaged, so it is owed again", markup=False)
             planned = {item.benchmark.name: item for item in plan.benchmarks}

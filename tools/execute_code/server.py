@@ -54,10 +54,11 @@ async def close() -> None:
 async def execute_code(
     code: Annotated[str, Field(description="Python source. What it prints is returned.")], ctx: Context[Any, Any]
 ) -> CallToolResult:
-    """Run Python code and return what it prints, or the value of its last line if it prints nothing.
+    """Run Python code and return what it prints, then the value of its last line.
 
-    Variables, imports and files stay for the next call. numpy, pandas, scipy, sympy and openpyxl are installed. There
-    is no network. The task's attached files lie in the working folder, read-only.
+    Variables, imports and files stay for the next call. numpy, pandas, scipy, sympy, matplotlib, pillow, openpyxl,
+    xlrd, python-docx, python-pptx, pypdf, beautifulsoup4 and lxml are installed. There is no network. The task's
+    attached files lie in the working folder, read-only.
     """
     context = context_of(ctx)
     if not code.strip():

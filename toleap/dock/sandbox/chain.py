@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toleap.dock.sandbox import places
+from toleap.dock.sandbox.environment import FONTS
 from toleap.errors import UsageError
 
 INSIDE = "/opt/sandbox"
@@ -152,6 +153,8 @@ def _variables(environment: Path) -> list[str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": "/tmp/matplotlib",
+        "FONTCONFIG_FILE": f"{INSIDE}/{FONTS}",
     }
     prefix = base_prefix(environment)
     if prefix != Path("/usr"):

@@ -1,4 +1,4 @@
-"""The sandbox's own Python environment: numpy, pandas, scipy, sympy, a reader of spreadsheets, nothing of toleap's.
+"""The sandbox's own Python environment: what tables, documents, pictures and sums need, nothing of toleap's.
 
 It is a virtual environment made by uv around an interpreter that the sandbox's user can read. ``TOLEAP_SANDBOX``
 names an existing environment to be used instead.
@@ -27,7 +27,17 @@ REQUIREMENTS = (
     "scipy>=1.13,<2",
     "sympy>=1.13,<2",
     "openpyxl>=3.1,<4",
+    "xlrd>=2,<3",
+    "pillow>=10,<13",
+    "matplotlib>=3.8,<4",
+    "python-docx>=1.1,<2",
+    "python-pptx>=1.0,<2",
+    "pypdf>=5,<8",
+    "beautifulsoup4>=4.12,<5",
+    "lxml>=5,<7",
 )
+FONTS = "fonts.conf"
+"""A configuration without fonts: there is none in the sandbox, and whoever draws text would be told so."""
 _MARKER = "ready.json"
 _MINIMUM = (3, 10)
 _NEEDED_MODULES = "import ast, ctypes, decimal, json, linecache, select, sqlite3, ssl, traceback, venv, zlib"
@@ -78,7 +88,7 @@ def _named_environment() -> Path | None:
 
 
 def _target() -> Path:
-    text = json.dumps([REQUIREMENTS, sys.platform, os.uname().machine])
+    text = json.dumps([REQUIREMENTS, FONTS, sys.platform, os.uname().machine])
     return places.environments() / f"python-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -102,6 +112,7 @@ def _build(target: Path, log: Callable[[str], None]) -> None:
     log(f"installing {', '.join(REQUIREMENTS)}")
     python = str(target / "bin" / "python")
     _run(["pip", "install", "--python", python, "--link-mode", "copy", "--compile-bytecode", *REQUIREMENTS])
+    (target / FONTS).write_text('<?xml version="1.0"?>\n<fontconfig></fontconfig>\n')
     _open_up(target)
     (target / _MARKER).write_text(json.dumps({"requirements": REQUIREMENTS, "interpreter": str(base)}))
     (target / _MARKER).chmod(0o644)

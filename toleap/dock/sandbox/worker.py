@@ -20,14 +20,17 @@ from __future__ import annotations
 import ast
 import builtins
 import ctypes
+import inspect
 import json
 import linecache
 import os
+import re
 import resource
 import select
 import signal
 import struct
 import sys
+import textwrap
 import time
 import traceback
 import types
@@ -50,7 +53,7 @@ class Interpreter:
         self.module.__dict__["__builtins__"] = builtins
         self.count = 0
         self.pid = os.getpid()
-        self.streams = (sys.stdout, sys.stderr)
+        self.loop: Any = None
         sys.modules["__main__"] = self.module
         sys.argv = [""]
         sys.path[0] = ""
@@ -58,6 +61,8 @@ class Interpreter:
     def run(self, code: str) -> bytes:
         """Run ``code``: DONE, RAISED, or EXITED and four bytes of status; then what its last line was worth."""
         self.count += 1
+        _restore_streams()
+        code = mended(code)
         name = f"<code {self.count}>"
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
         outcome = Outcome(name)
@@ -65,21 +70,98 @@ class Interpreter:
         with outcome:
             shown = self._evaluate(code, name)
         with Outcome(name):
-            for stream in self.streams:
+            for stream in _streams.values():
                 stream.flush()
         if os.getpid() != self.pid:
             os._exit(0)  # the code forked: its child must not go on as a second interpreter
         return outcome.result + shown.encode("utf-8", "replace")
 
     def _evaluate(self, code: str, name: str) -> str:
-        tree = ast.parse(code, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, name, "exec"), self.module.__dict__)  # noqa: S102 - the point of it
-        if not isinstance(last, ast.Expr):
-            return ""
-        value = eval(compile(ast.Expression(last.value), name, "eval"), self.module.__dict__)  # noqa: S307
-        self.module.__dict__["_"] = value
+        try:
+            tree = compile(code, name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        except SyntaxError:
+            if _SHELL.search(code):
+                raise SyntaxError(_NO_SHELL) from None
+            raise
+        last = tree.body[-1] if tree.body else None
+        names = self.module.__dict__
+        if isinstance(last, ast.Expr):
+            # In one piece with what comes before it: both may await in the same event loop.
+            place = ast.copy_location(ast.Name("_", ast.Store()), last)
+            tree.body[-1] = ast.copy_location(ast.Assign([place], last.value), last)
+        self._execute(compile(tree, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
+        quiet = code.rstrip().endswith(";")  # as in a notebook
+        value = names.get("_") if isinstance(last, ast.Expr) and not quiet else None
         return "" if value is None else repr(value)[:_LARGEST_VALUE]
+
+    def _execute(self, code: types.CodeType) -> None:
+        """Run the code; one that awaits runs in an event loop that stays for the next call."""
+        value = eval(code, self.module.__dict__)  # noqa: S307 - the point of it
+        if code.co_flags & inspect.CO_COROUTINE:
+            import asyncio
+
+            if self.loop is None or self.loop.is_closed():
+                self.loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self.loop)
+            self.loop.run_until_complete(value)
+
+
+def mended(code: str) -> str:
+    """The code, without what surrounds it where models write it as text: only where it does not parse as it is."""
+    if _parses(code):
+        return code
+    plain = code.translate(_BLANKS)
+    fenced = "\n".join(_FENCE.findall(plain))
+    for text in (plain, fenced or _FENCE_LINE.sub("", plain)):
+        for form in (text, textwrap.dedent(text).strip("\n"), _without_prompts(text)):
+            if form.strip() and _parses(form):
+                return form
+    return code
+
+
+def _without_prompts(text: str) -> str:
+    """The lines behind the prompts of a console; what it printed goes."""
+    lines = [_PROMPT.match(line) for line in text.splitlines()]
+    return "\n".join(line[1] or "" for line in lines if line) if any(lines) else ""
+
+
+def _parses(code: str) -> bool:
+    try:
+        compile(code, "<code>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+_BLANKS = {
+    **dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " "),
+    **dict.fromkeys(map(ord, "\ufeff\u200b\u2060")),
+}
+_FENCE = re.compile(r"^[ \t]*```[\w+-]*[ \t]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_FENCE_LINE = re.compile(r"^[ \t]*```.*$|\A\s*python3?[ \t]*$", re.MULTILINE)
+_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.:?|In \[\d+\]:)(?: (.*)|$)")
+_SHELL = re.compile(r"^\s*(?:!|%%?)\s*[A-Za-z]", re.MULTILINE)
+_NO_SHELL = (
+    "lines that begin with ! or % (shell commands, IPython magic) do not work here: only Python does, "
+    "and no package can be installed"
+)
+
+
+def _restore_streams() -> None:
+    """Whatever an earlier call did to them, what is written arrives."""
+    for number in (1, 2):
+        os.dup2(_OUTPUT, number)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name, None) is not _streams.get(name) or _streams[name].closed:
+            stream = open(number, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+            _streams[name] = stream
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+_OUTPUT = 62
+"""Where the output pipe is kept, so that code which closes its own can have it again."""
+_streams: dict[str, Any] = {}
 
 
 class Outcome:
@@ -150,10 +232,12 @@ class Output:
     def __init__(self, head: int, tail: int) -> None:
         self.sizes = (head, tail)
         self.head, self.tail, self.total = b"", b"", 0
+        self.ends_line = True
 
     def add(self, data: bytes) -> None:
         """Keep what fits of ``data``."""
         self.total += len(data)
+        self.ends_line = data.endswith(b"\n") if data else self.ends_line
         room = self.sizes[0] - len(self.head)
         self.head += data[:room]
         self.tail = (self.tail + data[room:])[-self.sizes[1] :] if self.sizes[1] else b""
@@ -209,8 +293,9 @@ class Supervisor:
         if end not in ("done", "raised", "exited"):
             _signal_all(signal.SIGKILL)
         self.drain(output)
-        if not output.total:
-            output.add(shown)
+        if shown and output.total and not output.ends_line:
+            output.add(b"\n")
+        output.add(shown)
         return _answer(end, status, output)
 
     def _watch(self, order: dict[str, Any], output: Output) -> tuple[str, int, bytes]:
@@ -307,13 +392,13 @@ def _interpret(orders: int, results: int, output: int) -> None:
     orders, results = _moved(orders, 60), _moved(results, 61)
     for source, number in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, number)
+    os.dup2(output, _OUTPUT, inheritable=False)
     os.closerange(3, 60)
-    os.closerange(62, 1024)
+    os.closerange(63, 1024)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+    _restore_streams()
     interpreter = Interpreter()
     while True:
         order = _read_frame(orders)

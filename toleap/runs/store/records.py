@@ -117,6 +117,8 @@ class Opened:
     restarts: int
     """How often turns of this attempt were given up."""
     messages: tuple[Message, ...]
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+    """Component → version of what it began with: vLLM, the sandbox, the tools' code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class Ended:
     """The versions of toleap that began and ended it."""
     conduct: Conduct
     ended: str
+    surroundings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

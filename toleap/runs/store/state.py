@@ -257,6 +257,7 @@ def _row(state: RunState, key: Key, ended: Ended | None, part: Benchmark) -> Att
         restarts=ended.restarts,
         versions=ended.versions,
         conduct=ended.conduct,
+        surroundings=ended.surroundings,
     )
 
 

@@ -75,6 +75,8 @@ class Store:
         self._path = folder / DATABASE
         self._state = RunState()
         self._opened: dict[Key, Opened] = {}
+        self.surroundings: Mapping[str, str] = {}
+        """What attempts are played with from now on."""
         try:
             finish(self._path)
             self._reader = connect(self._path)
@@ -184,7 +186,8 @@ class Store:
             before = [body_of(record, Opened) for _, record in about(self._reader, Kind.OPENED, *key)]
         restarts = max((one.restarts for one in before), default=0) + restart
         origin = self.state.origin(key.benchmark)
-        opened = Opened(records.name(), origin, toleap.__version__, restarts, tuple(messages))
+        version, around = toleap.__version__, dict(self.surroundings)
+        opened = Opened(records.name(), origin, version, restarts, tuple(messages), around)
         await self._append((key, opened))
         self._opened[key] = opened
 
@@ -223,6 +226,7 @@ class Store:
             versions=tuple(dict.fromkeys((opened.version, toleap.__version__))),
             conduct=conduct_of(turns),
             ended=records.now(),
+            surroundings=_both(opened.surroundings, self.surroundings),
         )
         await self._append((key, ended))
         return Unjudged(key, digest, played.answer, played.response)
@@ -271,6 +275,12 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreFault(f"{self._path}: cannot be read: {error}") from error
+
+
+def _both(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """The surroundings of an attempt that may have begun under others than it ended."""
+    both = {name: (before.get(name, "none"), now.get(name, "none")) for name in (*before, *now)}
+    return {name: first if first == last else f"{first}, then {last}" for name, (first, last) in both.items()}
 
 
 def _spent(tokens: Mapping[Role, Usage] | None) -> list[Said]:
