@@ -150,6 +150,8 @@ WRITTEN: dict[str, tuple[str, list[tuple[str, Any]]]] = {
         [TEXT],
     ),
     "tool_use": (f"<tool_use><name>search</name><input>{ARGS}</input></tool_use>", [X]),
+    "elements named like tools": ("<search>\n<query>x</query>\n</search>", [TEXT]),
+    "an element with json": (f"<search>{ARGS}</search>", [X]),
     "hunyuan": (f"<tool_call>search\n```json\n{ARGS}\n```</tool_call>", [X]),
     "command r": (f'Action: ```json\n[{{"tool_name": "search", "parameters": {ARGS}}}]\n```', [X]),
     "react, json": (f'Action:\n```json\n{{"action": "search", "action_input": {ARGS}}}\n```', [X]),
@@ -225,6 +227,8 @@ def test_the_family_is_known_so_that_the_table_can_name_the_setting(name: str) -
         "<start_function_call>call search with x<end_function_call>",
         "<|channel|>commentary to=functions.search<|message|>x<|call|>",
         "<|python_tag|>search for x",
+        "<search>who was it</search>",
+        "I have to look that up.\n<search> who was it </search>",
         '<｜DSML｜function_calls><｜DSML｜invoke name="search"><｜DSML｜parameter name="query" string="false">[x'
         "</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>",
     ],
@@ -269,6 +273,9 @@ def test_what_cannot_be_read_is_told_and_not_taken_for_an_answer(dialect: str, t
         "The functions.search:0 call failed, so it is Rome.",
         ">>> search\nRome",
         "<search> is a tag",
+        "In <search>x</search> the tag has a tool's name.",
+        "<b>search</b> gave Rome",
+        "<search>x</search> <answer>Rome</answer>",
         "Action: search the web\nAnswer: Rome",
     ],
 )
@@ -358,7 +365,17 @@ MARKS += [
 ]
 MARKS += ["Action: ", "Action Input:", " ", "<｜tool▁calls▁begin｜>"]
 MARKS += ["functions.search:0{", "to=functions.search{", "search[ARGS]", "`", "<answer>", "\n{", ">>>search\n{"]
-MARKS += ["✿FUNCTION✿", "<tool_use>", "<name>search</name><input>", "<x>", "[TOOL_REQUEST]", "search{", "\n```json\n"]
+MARKS += [
+    "✿FUNCTION✿",
+    "<tool_use>",
+    "<search>",
+    "<a><search>",
+    "<name>search</name><input>",
+    "<x>",
+    "[TOOL_REQUEST]",
+    "search{",
+    "\n```json\n",
+]
 MARKS += ["<|message|>", "functools[", "<think>", "</think>", "\n", '"', "<｜DSML｜function_calls>", "<tool_calls>"]
 
 

@@ -118,6 +118,20 @@ def server_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
     return calls
 
 
+def element_call(text: str, tools: Collection[str]) -> list[ToolCall]:
+    """An element with the tool's name, and in it one for each argument, or JSON. Plain text is no argument."""
+    opening = re.match(r"<(\w+)\s*>", text, re.ASCII)
+    if opening is None or opening[1] not in tools:
+        return []
+    name, body = opening[1], text[opening.end() :].strip()
+    elements = [(key, value, False) for key, value in _ELEMENT.findall(body)]
+    if elements and not _ELEMENT.sub("", body).strip():
+        return [_with_texts(name, elements, tools)]
+    if body.startswith("{"):
+        return [named_call(name, body, tools)]
+    return [named_problem(name, "write every argument with its name")]
+
+
 def known_head(text: str, tools: Collection[str]) -> bool:
     """Whether a text begins with a known tool's name."""
     head = _HEAD.match(text)

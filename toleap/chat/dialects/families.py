@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from toleap.chat.dialects.bodies import (
     Reader,
     called_calls,
+    element_call,
     json_calls,
     known_head,
     message_call,
@@ -34,8 +35,9 @@ _BEFORE_ARGS = r"(?<![\w.\]-])[\w.-]{1,64}(?:\[CALL_ID\]\w{1,40})?\[ARGS\]"
 class Family:
     """How the models of a family write calls.
 
-    ``around`` matches a call with its marks; its group ``body`` is what the readers are tried on, one by one. What
-    ends a call may lack at the end of a reply: many servers take the last mark for the end of the text.
+    ``around`` matches a call with its marks; its group ``body`` is what the readers are tried on, one by one. A group
+    ``tool`` is the name that has to be a tool's; without one any name in the body may be. What ends a call may lack
+    at the end of a reply: many servers take the last mark for the end of the text.
     """
 
     name: str
@@ -82,7 +84,7 @@ FAMILIES: tuple[Family, ...] = (
         "DeepSeek",
         _marked(_deepseek("tool call begin") + r"(?:function" + _deepseek("tool sep") + ")?",
                 f"{_deepseek('tool call end')}|{_deepseek('tool calls end')}|(?={_deepseek('tool call begin')})"),
-        (named_json, xml_calls), "deepseek_v31", "deepseek",
+        (named_json, xml_calls), "deepseek_v31 (deepseek_v3 for V3 and R1)", "deepseek",
     ),
     Family("MiroThinker", _marked(r"<use_mcp_tool\s*>", r"</use_mcp_tool\s*>"), (server_calls,), "", "mirothinker"),
     Family(
@@ -128,13 +130,13 @@ FAMILIES: tuple[Family, ...] = (
         "LFM2", _marked(r"<\|tool_call_start\|>", r"<\|tool_call_end\|>"), (python_calls, json_calls),
     ),
     Family(
-        "Gemma",
-        _marked(r"<start_function_call>|<\|tool_call>",
-                r"<end_function_call>|<tool_call\|>|(?=<start_function_call>)"),
+        "FunctionGemma",
+        _marked(r"<start_function_call>", r"<end_function_call>|(?=<start_function_call>)"),
         (called_calls,), "functiongemma",
     ),
+    Family("Gemma 4", _marked(r"<\|tool_call>", r"<tool_call\|>|(?=<\|tool_call>)"), (called_calls,), "gemma4"),
     Family(
-        "Gemma",
+        "Gemma 3",
         _marked(r"```tool_code[^\S\n]*\n|<tool_code\s*>", r"```|</tool_code\s*>"),
         (python_calls, json_calls), "pythonic",
     ),
@@ -189,6 +191,13 @@ FAMILIES: tuple[Family, ...] = (
         re.compile(r"(?P<body><(?:\w+:)?invoke\s+name\s*=.*?(?:</(?:\w+:)?invoke\s*>|\Z))", _FLAGS), (xml_calls,),
     ),
     Family(
+        "elements",
+        re.compile(
+            r"(?P<body><(?P<tool>[A-Za-z_]\w{1,40})\s*>[^<]{0,20000}(?:<(?!/?(?P=tool)\b)[^<]{0,20000}){0,40})"
+            r"</(?P=tool)\s*>", _FLAGS),
+        (element_call,),
+    ),
+    Family(
         "Qwen3-Coder",
         re.compile(r"(?P<body><function=[\w.:-]+\s*>.*?(?:</function\s*>|\Z))", _FLAGS),
         (xml_calls,), "qwen3_coder",
@@ -218,7 +227,7 @@ WHOLE: tuple[Family, ...] = (
         "DeepSeek",
         re.compile(r"(?P<body>(?:function)?[\w.-]{1,64}\s*(?:```json\s*\{.*\}\s*```|\{.*\}))", _FLAGS),
         (lambda text, tools: named_json(text if known_head(text, tools) else text.removeprefix("function"), tools),),
-        "deepseek_v31",
+        "deepseek_v31 (deepseek_v3 for V3 and R1)",
         "deepseek",
     ),
     Family("Llama", re.compile(r"(?P<body>\{.*\})", _FLAGS), (_whole_json,), "llama3_json"),

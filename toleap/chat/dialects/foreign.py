@@ -64,7 +64,11 @@ def foreign(text: str, tools: Collection[str], *, cut: bool = False) -> Foreign 
 
 def _marked_in(text: str, family: Family, tools: Collection[str]) -> list[re.Match[str]]:
     """Where a family's marks stand around a tool's name, and are not only spoken of."""
-    found = [match for match in family.around.finditer(text) if _names_one(match["body"], tools)]
+    found = [
+        match
+        for match in family.around.finditer(text)
+        if _names_one(match.groupdict().get("tool") or match["body"], tools)
+    ]
     spoken = [match.span() for match in _SPOKEN.finditer(text)] if found else []
     answered = bool(found) and is_tagged(text)
     return [match for match in found if not _is_spoken(match, spoken) and not (answered and _is_in_line(match))]
