@@ -71,6 +71,23 @@ def test_an_answer_that_speaks_of_tools_ends_the_attempt_at_once(program: Progra
     assert (row["average"], row["behaviour"]["turns"], notes(done.json)) == (1.0, 1.0, [])
 
 
+@pytest.mark.parametrize("dialect", ["native", "hermes", "mirothinker"])
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_a_call_swallowed_by_the_reasoning_is_told_and_the_setting_is_named(
+    program: Program, dialect: str, field: str
+) -> None:
+    make_benchmark(program.folder, ["Ostby"])
+    said = {**CONTENT, field: f"I look that up. {WRITTEN['kimi'][0]}"}
+    with playing(program, [said, ANSWER]) as server:
+        done = program.here(*COMMAND, "--k", "3", "--base-url", server.url, "--set", f"agent.dialect={dialect}")
+    assert done.code == 0, done.said
+    row = row_of(done.json, "mine")
+    assert (row["average"], row["behaviour"]["turns"], row["behaviour"]["bad_call_rate"]) == (1.0, 2.0, 1.0)
+    (note,) = notes(done.json)
+    assert note["count"] == 3 and "kimi_k2" in note["fix"]
+    assert done.err.count("warning: 3 replies hold calls in the markup of Kimi K2") == 1
+
+
 @pytest.mark.parametrize(
     ("reply", "finish", "says"),
     [

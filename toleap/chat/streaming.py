@@ -43,7 +43,7 @@ def joined(raw: bytes) -> bytes:
 def _add(message: dict[str, Any], calls: dict[Any, dict[str, Any]], delta: dict[str, Any]) -> None:
     for name, value in delta.items():
         if name == "tool_calls":
-            for place, part in enumerate(value or ()):
+            for place, part in enumerate(value if isinstance(value, list) else [value]):
                 _add_call(calls, place, part)
         elif name == "function_call" and isinstance(value, dict):
             _add_call(calls, 0, {"function": value})
@@ -55,12 +55,20 @@ def _add(message: dict[str, Any], calls: dict[Any, dict[str, Any]], delta: dict[
             message[name] = value
 
 
-def _add_call(calls: dict[Any, dict[str, Any]], place: int, part: dict[str, Any]) -> None:
-    """A part of a call: of the one with its index, else of its place."""
-    function = part.get("function") or {}
-    call = calls.setdefault(
-        part.get("index", place), {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
-    )
-    call["id"] = part.get("id") or call["id"]
-    call["function"]["name"] += function.get("name") or ""
-    call["function"]["arguments"] += function.get("arguments") or ""
+def _add_call(calls: dict[Any, dict[str, Any]], place: int, part: Any) -> None:
+    """A part of a call: of the one with its index, else of its place. A new id and a name begin another call there:
+    some servers give every call the same index."""
+    function = part.get("function") if isinstance(part, dict) else None
+    if not isinstance(function, dict):
+        return
+    index = part["index"] if isinstance(part.get("index"), int) else place
+    there = [key for key in calls if key[0] == index]
+    last = calls[there[-1]] if there else None
+    name, given = str(function.get("name") or ""), part.get("id")
+    if last is None or (name and given and last["id"] not in {None, given}):
+        last = calls[index, len(there)] = {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+    last["id"] = last["id"] or given
+    if name != last["function"]["name"]:
+        last["function"]["name"] += name
+    arguments = function.get("arguments") or ""
+    last["function"]["arguments"] += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
