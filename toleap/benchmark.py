@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -148,6 +148,25 @@ class Benchmark:
         names = [file.name for file in task.attachments]
         values = {"question": task.question, "files": names, "language": self.language}
         return render(self.prompt, prompt_path(self.folder), values)
+
+    def check(self, tasks: Sequence[Task]) -> list[str]:
+        """What is odd about the folder, for people; its prompt is tried on all these tasks before any is played.
+
+        Raises:
+            UsageError: the prompt cannot be rendered for one of them; names file and line.
+        """
+        path, odd = prompt_path(self.folder), []
+        for task in tasks:
+            self.render_prompt(task)
+        mark = "which-question-is-this"
+        if mark not in render(self.prompt, path, {"question": mark, "files": [], "language": self.language}):
+            odd.append(f"{path}: the prompt never shows {{{{ question }}}}")
+        columns = {column for task in tasks for column, value in task.metadata.items() if value not in {"", None, ()}}
+        for entry in self.breakdown:
+            missing = [name for name in ([entry] if entry in columns else entry.split("*")) if name not in columns]
+            if missing and tasks:
+                odd.append(f"{self.folder / FILE}: report.breakdown: no task has a value of {', '.join(missing)}")
+        return odd
 
     @cached_property
     def _tasks(self) -> tuple[Task, ...]:

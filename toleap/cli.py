@@ -5,6 +5,8 @@ Exit codes: 0 complete, 1 something is owed, unscored or failed, 2 the command c
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -343,9 +345,17 @@ def _one_line(mistake: click.ClickException) -> str:
     return f"{' '.join(mistake.format_message().split()).rstrip('.')}; see {command} --help"
 
 
+_TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
+
+
 def main() -> None:
     """The program: a user's mistake is one line on stderr and exit code 2, a failure of ours is exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal's encoding lacks is no reason to show no table at all.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
+        _in_a_folder()
         app.main(standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
@@ -365,3 +375,23 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        advice = "; raise the limit of open files: ulimit -n 4096" if error.errno in _TOO_MANY_FILES else ""
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"failed: {where}{error.strerror or error}{advice}", err=True)
+        sys.exit(1)
+
+
+def _in_a_folder() -> None:
+    """Refuse to work nowhere.
+
+    Raises:
+        UsageError: the working folder is gone.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the working folder was deleted meanwhile: cd to another one") from error

@@ -18,6 +18,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from toleap.errors import UsageError
+from toleap.toml import read_toml
 
 DialectName = Literal["native", "hermes", "agentcpm", "mirothinker", "deepseek"]
 """How a model is shown tools and calls them."""
@@ -333,12 +334,7 @@ def read_file(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file cannot be read or is no TOML.
     """
-    try:
-        return _flatten(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    return _flatten(read_toml(path))
 
 
 def differing(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

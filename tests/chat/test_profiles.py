@@ -75,7 +75,7 @@ def test_an_own_alias_wins_over_a_shipped_name(working_folder: Path) -> None:
         ("[mine]\ntemprature = 1\n", "temprature"),
         ("[mine]\ntemperature = 9\n", "temperature"),
         ("temperature = 1\n", "temperature"),
-        ("[mine", "not valid TOML"),
+        ("[mine", "not TOML"),
         ('[mine]\ndialect = "latin"\n', "dialect"),
     ],
 )

@@ -60,7 +60,7 @@ def test_an_incomplete_row_never_shows_a_bare_headline(missing: str) -> None:
     assert all(part in shown for part in (headline, "[25.0, 50.0]", "incomplete"))
     assert counts(shown) == [8, 6, 1, 1]
     assert "b · run-a: 1 unscored: judge failed → the answers are kept" in shown
-    assert "run the same command again" in shown
+    assert "run the command again that planned them, with --k 4 or more" in shown
 
 
 def test_undefined_values_are_dashes() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toleap.config import DialectName
 from toleap.errors import UsageError
+from toleap.toml import read_toml
 
 _SHIPPED = Path(__file__).resolve().parent / "profiles.toml"
 
@@ -93,12 +93,7 @@ def _shipped() -> dict[str, Profile]:
 
 
 def _tables(path: Path) -> dict[str, Mapping[str, Any]]:
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    found = read_toml(path)
     for name, table in found.items():
         if not isinstance(table, dict):
             raise UsageError(f"{path}: {name} is no table; settings stand below a [model name]")

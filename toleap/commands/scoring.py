@@ -14,6 +14,7 @@ from rich.console import Console
 from toleap.commands.output import as_json
 from toleap.commands.tables import find_run
 from toleap.config import build_judge, parse_set
+from toleap.errors import UsageError
 from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
@@ -31,6 +32,9 @@ def score(options: Mapping[str, Any]) -> int:
         return _agreement(folder, json=options["as_json"])
     flags = {"judge.model": options["judge_model"], "judge.base_url": options["judge_url"]}
     layer = parse_set(options["sets"]) | {key: value for key, value in flags.items() if value is not None}
+    for key in layer:
+        if not key.startswith("judge."):
+            raise UsageError(f"toleap score takes judge settings only: {key} cannot change attempts that have ended")
     said = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def told(done: Rescored) -> None:

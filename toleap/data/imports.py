@@ -9,6 +9,7 @@ from pathlib import Path
 
 from toleap.benchmark import Benchmark, load
 from toleap.data.attachments import files_folder
+from toleap.data.corpus import open_corpus
 from toleap.data.manifest import FILE, data_folder
 from toleap.data.readers import format_of, read_bytes
 from toleap.data.selection import read_ids, write_ids
@@ -131,6 +132,8 @@ def _read_status(benchmark: Benchmark, where: str, licence: str) -> DataStatus:
         return DataStatus(name, title, True, None, where, "", "", "", licence=licence)
     try:
         rows, revision = len(benchmark.tasks()), benchmark.revision
+        if benchmark.corpus is not None:
+            open_corpus(benchmark.corpus)
     except UsageError as error:
         return DataStatus(name, title, False, None, "", "", str(error), "", licence=licence)
     return DataStatus(name, title, True, rows, where, revision, "", "", licence=licence)

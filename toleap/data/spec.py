@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, Va
 from pydantic_core import PydanticCustomError
 
 from toleap.errors import UsageError
+from toleap.toml import read_toml
 
 FILE = "benchmark.toml"
 
@@ -158,26 +158,11 @@ def read_spec(folder: Path) -> Spec:
         UsageError: the file is not TOML, or a key is unknown or has a wrong value.
     """
     path = folder / FILE
-    document = _document(path)
+    document = read_toml(path) if path.exists() else {}
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
         raise UsageError(f"{path}: {_first_mistake(error, document)}") from error
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes().decode("utf-8") if path.exists() else ""
-        return tomllib.loads(content)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        said = " ".join(str(error).split()).replace(
-            "at end of document", f"at the end, line {len(content.splitlines()) or 1}"
-        )
-        raise UsageError(f"{path}: not TOML: {said}") from error
 
 
 def _first_mistake(error: ValidationError, document: dict[str, Any]) -> str:

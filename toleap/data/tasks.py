@@ -189,7 +189,7 @@ def _task(name: str, row: Row, layout: _Layout, file: DataFile, data: Data) -> T
         benchmark=name,
         id=_id(row, layout.id, question, file.path),
         question=question,
-        answer=_filled(row, layout.answer, file.path),
+        answer=_gold(row, layout.answer, file.path),
         attachments=attached,
         metadata=metadata,
     )
@@ -198,6 +198,14 @@ def _task(name: str, row: Row, layout: _Layout, file: DataFile, data: Data) -> T
 def _label(row: Row, key: str, column: str, data: Data, path: Path) -> str | tuple[str, ...]:
     where = f"{path}, {row.place}, column {column}"
     return as_label(cell(row, column), where, data.lists.get(key)) or data.defaults.get(key, "")
+
+
+def _gold(row: Row, column: str, path: Path) -> str:
+    """The gold answer. NaN is what libraries write for an empty cell: no answer equals it."""
+    text = _filled(row, column, path)
+    if text.lower() == "nan":
+        raise UsageError(f"{path}, {row.place}: column {column} is NaN, which stands for an empty cell")
+    return text
 
 
 def _filled(row: Row, column: str, path: Path) -> str:

@@ -15,6 +15,7 @@ REASONS = 5
 """Reasons told apart; the rarer ones are counted together."""
 _REASON_CHARS = 160
 RUN_AGAIN = "run the same command again"
+WITH_EXTENT = "run the command again that planned them, with --k {k} or more"
 JUDGE = "the answers are kept; the same command scores them once a judge is configured and answers"
 SECOND = "toleap score {run} --judge-model NAME --judge-url URL"
 RETRY = "remove the cause and add --retry-quarantined to the same command, or count them as wrong: --missing wrong"
@@ -29,7 +30,7 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
     groups: list[tuple[NoteKind, Counter[str], str]] = [
         ("unscored", _reasons("not scored yet" for a in unscored if a.verdict is None), RUN_AGAIN),
         ("unscored", _reasons(a.verdict.reason for a in unscored if a.verdict is not None), JUDGE),
-        ("owed", _reasons(a.fault or "not run yet" for a in owed if not a.quarantined), RUN_AGAIN),
+        ("owed", _reasons(a.fault or "not run yet" for a in owed if not a.quarantined), _to_play(owed)),
         ("quarantined", _reasons(a.fault or "no reason recorded" for a in owed if a.quarantined), RETRY),
     ]
     notes = [
@@ -104,6 +105,12 @@ def _signs(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
         if count:
             text = f"of {len(conducts)} attempts have replies that {sign.text()}"
             yield Note("server", part.name, run.name, text, count, sign.fix())
+
+
+def _to_play(owed: Iterable[AttemptRow]) -> str:
+    """What plays the attempts that are owed: a smaller extent than theirs would leave them out."""
+    most = max((attempt.key.attempt + 1 for attempt in owed if not attempt.quarantined), default=1)
+    return WITH_EXTENT.format(k=most) if most > 1 else RUN_AGAIN
 
 
 def _reasons(texts: Iterable[str]) -> Counter[str]:

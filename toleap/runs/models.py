@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from toleap.chat.wire import is_near
 from toleap.config import Operation
 from toleap.data.readers import sha256_of
 from toleap.errors import UsageError
@@ -76,6 +77,8 @@ def choose_model(
     if wanted.startswith(_SCRIPTED):
         return _scripted(wanted.removeprefix(_SCRIPTED), trust=operation.trust)
     source = resolve_model(wanted, log=log)
+    if server_environment() is None:
+        raise UsageError("there is no model server yet: run toleap setup, or give --base-url of a running one")
     return ModelChoice(source.name, source.digest or UNVERIFIED, source=source)
 
 
@@ -101,8 +104,9 @@ def _served(base_url: str, named: str | None, api_key: str | None) -> tuple[str,
         raise UsageError(f"--base-url {base_url!r}: write http://HOST:PORT/v1") from error
     if request.type not in {"http", "https"}:
         raise UsageError(f"--base-url {base_url!r}: write http://HOST:PORT/v1")
-    # Without the environment's proxies, as the requests of the run itself.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # By way of the environment's proxies where the requests of the run itself go so.
+    handlers = [urllib.request.ProxyHandler({})] if is_near(base_url) else []
+    opener = urllib.request.build_opener(*handlers)
     if api_key:
         request.add_unredirected_header("Authorization", f"Bearer {api_key}")  # for this host only
     try:

@@ -133,7 +133,7 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
         find("benchmarks", name)
     loaded, skipped = _choose(request, options, operation)
     judges = Judges(settings.build_judge(layers))
-    planned = tuple(_planned(item, options, request.limit, judges) for item in loaded)
+    planned = tuple(_planned(item, options, request.limit, judges, log) for item in loaded)
     if options.web is not None:
         _web_corpus(options.web)
         if not request.everything and all(item.spec.web.corpus for item in loaded):
@@ -267,7 +267,9 @@ def _without_pictures(
     return tuple(kept), tuple(skipped)
 
 
-def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None, judges: Judges) -> PlannedBenchmark:
+def _planned(
+    item: Benchmark, config: settings.RunConfig, limit: int | None, judges: Judges, log: Callable[[str], None]
+) -> PlannedBenchmark:
     ready = item.ready()
     if not ready:
         raise UsageError(f"{item.name}: {ready.missing}; type: {ready.command}")
@@ -275,6 +277,8 @@ def _planned(item: Benchmark, config: settings.RunConfig, limit: int | None, jud
     tasks = {task.id: task for task in item.tasks()[:limit]}
     scorers = judges.scorers_of(item, trust=item.source.trust)
     check_measures(item.measures, f"{item.folder / 'benchmark.toml'}: report.measures")
+    for odd in item.check(tuple(tasks.values())):
+        log(f"warning: {odd}")
     # Last, since it may index a large file: whatever else is wrong is said before that.
     web = open_corpus(corpus).digest[:16]
     return PlannedBenchmark(item, tasks, scorers, str(corpus), web)
