@@ -152,6 +152,15 @@ WRITTEN: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     "tool_use": (f"<tool_use><name>search</name><input>{ARGS}</input></tool_use>", [X]),
     "elements named like tools": ("<search>\n<query>x</query>\n</search>", [TEXT]),
     "an element with json": (f"<search>{ARGS}</search>", [X]),
+    "agentcpm": (
+        '<tool_call>\n{"name": "PythonInterpreter", "arguments": {"code": ""}}\n<code>\nprint(1 < 2)\n</code>\n'
+        "</tool_call>",
+        [("execute_code", {"code": "print(1 < 2)"})],
+    ),
+    "agentcpm, our name": (
+        '<tool_call>{"name": "execute_code", "arguments": {}}<code>print("<code>")</code></tool_call>',
+        [("execute_code", {"code": 'print("<code>")'})],
+    ),
     "hunyuan": (f"<tool_call>search\n```json\n{ARGS}\n```</tool_call>", [X]),
     "command r": (f'Action: ```json\n[{{"tool_name": "search", "parameters": {ARGS}}}]\n```', [X]),
     "react, json": (f'Action:\n```json\n{{"action": "search", "action_input": {ARGS}}}\n```', [X]),

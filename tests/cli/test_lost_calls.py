@@ -25,6 +25,7 @@ def notes(document: dict[str, Any]) -> list[dict[str, Any]]:
         ("mistral v11", "--tool-call-parser mistral"),
         ("pythonic", "--tool-call-parser pythonic"),
         ("hermes", "--tool-call-parser hermes"),
+        ("elements named like tools", "agent.dialect=hermes"),
         ("kimi, two without marks", "--tool-call-parser kimi_k2"),
         ("harmony, run together", "--tool-call-parser openai"),
         ("deepseek v3.2, bare", "--tool-call-parser deepseek_v32"),

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from toleap.chat.dialects.base import Reading, as_lines
-from toleap.chat.dialects.calls import cut_off, object_call, problem
+from toleap.chat.dialects.bodies import SHOWN_AS, coded_call, trained_call
+from toleap.chat.dialects.calls import cut_off, object_call
 from toleap.chat.dialects.foreign import inside
 from toleap.chat.dialects.text import Grammar, read_text, sayable
-from toleap.chat.dialects.values import MOST_CHARACTERS, json_end
+from toleap.chat.dialects.values import json_end
 from toleap.types import Message, ToolCall, ToolResult
 
 _FLAGS = re.IGNORECASE | re.ASCII
@@ -22,19 +23,18 @@ _AFTER_OR_CODE = re.compile(rf"(?P<code><code\s*>)|{_AFTER.pattern}", _FLAGS)
 _CODE_END = re.compile(r"</code\s*>\s*(?:(?P<close></tool_call\s*>)|(?=<tool_call\s*>)|\Z)", _FLAGS)
 _THOUGHT_END = re.compile(r"</think\s*>|\Z", _FLAGS)
 
-_SHOWN_AS = {"execute_code": "PythonInterpreter"}
-"""Tools whose code stands behind the JSON, and the names under which models were trained on them."""
-
 
 def _take(text: str, start: int, tools: Collection[str], *, codes: bool = False) -> tuple[int, Sequence[ToolCall]]:
     """The block whose opening tag ends at ``start``. What its JSON's strings hold does not end it."""
     end = json_end(text, start)
-    mark = (_AFTER_OR_CODE if codes else _AFTER).search(text, end)
+    mark = _AFTER_OR_CODE.search(text, end)
+    if mark and mark["code"]:
+        if codes or (end > start and not text[end : mark.start()].strip()):
+            position, call = _code_call(text, start, mark, tools)
+            return position, [call if codes else replace(call, family="AgentCPM")]
+        mark = _AFTER.search(text, end)
     assert mark is not None  # both patterns match at the text's end
-    if codes and mark["code"]:
-        position, call = _code_call(text, start, mark, tools)
-        return position, [call]
-    read = _trained_call if codes else object_call
+    read = trained_call if codes else object_call
     body = text[start : mark.start()]
     if not mark["close"]:
         if end == start or not mark["again"] or text[end : mark.start()].strip():
@@ -52,24 +52,7 @@ def _code_call(text: str, start: int, mark: re.Match[str], tools: Collection[str
         rest = _THOUGHT_END.search(text, mark.end())
         assert rest is not None
         return end.end() if end else rest.start(), cut_off("</code> and </tool_call>")
-    call = _trained_call(text[start : mark.start()], tools)
-    if call.problem is not None:
-        return end.end(), call
-    code = text[mark.end() : end.start()].removeprefix("\n").removesuffix("\n")
-    if str(call.arguments.get("code") or "").strip() not in {"", code.strip()}:
-        return end.end(), problem("its code is there twice, in the arguments and behind them")
-    if sayable(code) != code:
-        return end.end(), problem("its code holds characters that are no Unicode text")
-    if len(code) > MOST_CHARACTERS:
-        return end.end(), problem(f"its code is longer than {MOST_CHARACTERS} characters")
-    return end.end(), replace(call, arguments={**call.arguments, "code": code})
-
-
-def _trained_call(text: str, tools: Collection[str]) -> ToolCall:
-    """The call in a JSON text, under the tool's own name where it is called by the one the model was trained on."""
-    meant = {shown: ours for ours, shown in _SHOWN_AS.items() if ours in tools and shown not in tools}
-    call = object_call(text, {*tools, *meant})
-    return replace(call, name=meant[call.name]) if call.name in meant else call
+    return end.end(), coded_call(text[start : mark.start()], text[mark.end() : end.start()], tools)
 
 
 HERMES = Grammar(r"<tool_call\s*>", _take)
@@ -143,7 +126,7 @@ class AgentCPM:
 def _shown(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """A tool's schema; one that runs code is shown without its code, under the name that the model knows."""
     function = schema.get("function", {})
-    name = _SHOWN_AS.get(function.get("name", ""))
+    name = SHOWN_AS.get(function.get("name", ""))
     if name is None:
         return schema
     given = function.get("parameters", {})

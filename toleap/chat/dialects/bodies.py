@@ -10,14 +10,17 @@ import ast
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
-from toleap.chat.dialects.calls import known_name, named_call, problem
-from toleap.chat.dialects.values import Unreadable, read_json, strict
+from toleap.chat.dialects.calls import known_name, named_call, object_call, problem
+from toleap.chat.dialects.values import MOST_CHARACTERS, Unreadable, read_json, strict
 from toleap.types import ToolCall
 
 Reader = Callable[[str, Collection[str]], list[ToolCall]]
 
+SHOWN_AS = {"execute_code": "PythonInterpreter"}
+"""Tools whose code stands behind the JSON, and the names under which models were trained on them."""
 _NAMES = ("name", "tool_name", "tool", "function", "action", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "kwargs")
 _FENCED = re.compile(r"\s*```\w*\s*(.*?)\s*(?:```\s*)?\Z", re.DOTALL)
@@ -116,6 +119,40 @@ def server_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
         known = known_name(name, tools)
         calls.append(_with_texts(known, elements, tools) if whole else named_call(known, body.strip(), tools))
     return calls
+
+
+def coded_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
+    """A call as JSON with its code behind it, in an element of its own."""
+    head, mark, rest = text.partition("<code>")
+    code, end, after = rest.rpartition("</code>")
+    return [coded_call(head, code, tools)] if mark and end and not after.strip() else []
+
+
+def coded_call(text: str, code: str, tools: Collection[str]) -> ToolCall:
+    """The call in a JSON text, with the code that stands behind it as its argument."""
+    call = trained_call(text, tools)
+    if call.problem is not None:
+        return call
+    code = code.removeprefix("\n").removesuffix("\n")
+    if str(call.arguments.get("code") or "").strip() not in {"", code.strip()}:
+        return problem("its code is there twice, in the arguments and behind them")
+    if code.encode("utf-8", "replace").decode() != code:
+        return problem("its code holds characters that are no Unicode text")
+    if len(code) > MOST_CHARACTERS:
+        return problem(f"its code is longer than {MOST_CHARACTERS} characters")
+    return replace(call, arguments={**call.arguments, "code": code})
+
+
+def trained_call(text: str, tools: Collection[str]) -> ToolCall:
+    """The call in a JSON text, under the tool's own name where it is called by the one the model was trained on."""
+    meant = trained_names(tools)
+    call = object_call(text, {*tools, *meant})
+    return replace(call, name=meant[call.name]) if call.name in meant else call
+
+
+def trained_names(tools: Collection[str]) -> dict[str, str]:
+    """The names under which models were trained on some of these tools, each with the tool's own."""
+    return {shown: ours for ours, shown in SHOWN_AS.items() if ours in tools and shown not in tools}
 
 
 def element_call(text: str, tools: Collection[str]) -> list[ToolCall]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from toleap.chat.dialects.bodies import (
     Reader,
     called_calls,
+    coded_calls,
     element_call,
     json_calls,
     known_head,
@@ -166,6 +167,10 @@ FAMILIES: tuple[Family, ...] = (
         "GLM",
         _marked(r"<tool_call\s*>(?=[^<{]{1,96}<arg_key>)", r"</tool_call\s*>|(?=<tool_call\s*>)"),
         (paired_calls,), "glm45",
+    ),
+    Family(
+        "AgentCPM",
+        _marked(r"<tool_call\s*>(?=\s*\{[^<]{0,4000}<code>)", r"</tool_call\s*>"), (coded_calls,), "", "agentcpm",
     ),
     Family("MiniMax M1", _marked(r"<tool_calls\s*>", r"</tool_calls\s*>"), (json_calls,), "minimax"),
     Family("Seed", _marked(r"<seed:tool_call\s*>", r"</seed:tool_call\s*>"), (xml_calls,), "seed_oss"),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from toleap.chat.answer import is_tagged
-from toleap.chat.dialects.bodies import Reader
+from toleap.chat.dialects.bodies import Reader, trained_names
 from toleap.chat.dialects.calls import cut_off, problem
 from toleap.chat.dialects.families import FAMILIES, IN_BLOCKS, WHOLE, Family
 from toleap.types import ToolCall
@@ -64,10 +64,11 @@ def foreign(text: str, tools: Collection[str], *, cut: bool = False) -> Foreign 
 
 def _marked_in(text: str, family: Family, tools: Collection[str]) -> list[re.Match[str]]:
     """Where a family's marks stand around a tool's name, and are not only spoken of."""
+    names = {*tools, *trained_names(tools)}
     found = [
         match
         for match in family.around.finditer(text)
-        if _names_one(match.groupdict().get("tool") or match["body"], tools)
+        if _names_one(match.groupdict().get("tool") or match["body"], names)
     ]
     spoken = [match.span() for match in _SPOKEN.finditer(text)] if found else []
     answered = bool(found) and is_tagged(text)
