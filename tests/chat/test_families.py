@@ -214,6 +214,13 @@ def test_what_a_dialect_asks_for_is_its_own_and_another_familys_in_the_others(te
             assert not any(call.family for call in read("hermes", said).calls)
 
 
+@pytest.mark.parametrize(
+    "text", ["<tool_call>{'name': 'search',}</tool_call>", "<tool_call>search x", "<tool_call>{}"]
+)
+def test_a_block_that_no_parser_takes_says_nothing_of_the_server(text: str) -> None:
+    assert not any(call.family for call in read("native", text).calls)
+
+
 FAMILIAR = ["kimi", "mistral v11", "harmony", "gemma", "deepseek v3.2", "minimax m2", "qwen3-coder", "glm"]
 
 

@@ -121,3 +121,4 @@ def test_many_tokens_that_left_nothing_at_all_were_swallowed(dialect: str) -> No
     assert with_missed(reading, reply, "stop", 4).calls == (), "an end, or marks around empty thoughts"
     assert with_missed(reading, reply, "content_filter", 150).calls == ()
     assert with_missed(reading, {**reply, "refusal": "no"}, "stop", 150).calls == ()
+    assert with_missed(reading, {**reply, "provider_specific_fields": {"a": None}}, "stop", 150).calls

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.program import Program, row_of
+from tests.chat.test_families import WRITTEN
+from tests.cli.program import Program, database_in, row_of, turns_in
 from tests.faults.small import COMMAND, calling, make_benchmark, playing
 
 BOXED = ("--set", "agent.dialect=mirothinker")
@@ -34,6 +35,17 @@ def test_an_answer_counts_however_it_is_wrapped(
     assert done.code == 0, done.said
     row = row_of(done.json, "mine")
     assert (row["average"], row["behaviour"]["turns"]) == (average, 1.0), "and at once"
+
+
+@pytest.mark.parametrize("name", ["kimi", "mistral", "hermes", "qwen3-coder"])
+def test_a_call_at_a_limit_is_no_answer(program: Program, name: str) -> None:
+    make_benchmark(program.folder, ["Ostby"])
+    said = {"role": "assistant", "content": WRITTEN[name][0]}
+    with playing(program, [calling("search", query=["x"]), said]) as server:
+        done = program.here(*COMMAND, "--k", "1", "--base-url", server.url, "--set", "agent.max_turns=1")
+    assert done.code == 0, done.said
+    turn, forced = turns_in(database_in(program.folder))
+    assert (len(turn.calls), forced.messages[-1]["content"]) == (1, "")
 
 
 def test_the_answer_at_a_limit_counts_also_before_the_end_of_thoughts(program: Program) -> None:

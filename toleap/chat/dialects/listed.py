@@ -55,7 +55,7 @@ def with_missed(reading: Reading, reply: Message, finish_reason: str, generated:
         return reading
     if _SAYS_CALLED.search(finish_reason) and not is_tagged(reading.text):
         return replace(reading, calls=(ToolCall("", "", problem=LOST, form=CallForm.LOST),))
-    hidden = generated > _AN_END and not any(value for name, value in reply.items() if name != "role")
+    hidden = generated > _AN_END and not (content_of(reply) or reply.get("refusal"))
     if finish_reason not in _OTHER_ENDS and (hidden or only_thoughts(reply, reading.text)):
         return replace(reading, calls=(ToolCall("", "", problem=SILENT, form=CallForm.SILENT),))
     return reading

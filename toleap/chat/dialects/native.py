@@ -14,7 +14,7 @@ from toleap.chat.dialects.calls import with_ids
 from toleap.chat.dialects.listed import listed_calls
 from toleap.chat.dialects.parts import content_of
 from toleap.chat.dialects.text import calls_of, find, sayable, sent, without
-from toleap.types import Message, ToolCall, ToolResult
+from toleap.types import CallForm, Message, ToolCall, ToolResult
 
 _HERMES = "Qwen and Hermes"
 
@@ -38,9 +38,7 @@ class Native:
         visible = without(content, *found.thoughts, *found.places).strip()
         by_server = listed_calls(reply, tools, cut=cut)
         text, written = (visible, []) if by_server else calls_of(reply, visible, found, HERMES, tools, cut=cut)
-        # The blocks of ``hermes`` are another family's markup here: a server's parser should have taken them.
-        family = "Llama" if '"parameters"' in visible and not found.places else _HERMES
-        written = [call if call.family else replace(call, family=family) for call in written]
+        written = [_left(call, visible, in_block=bool(found.places)) for call in written]
         calls = with_ids(by_server or written, turn, tools)
         named = [call for call in calls if call.id]
         said = content if keep_thoughts else without(content, *found.thoughts).strip()
@@ -57,6 +55,13 @@ class Native:
         if not call.id:
             return {"role": "user", "content": sayable(result.text)}
         return {"role": "tool", "tool_call_id": call.id, "content": sayable(result.text)}
+
+
+def _left(call: ToolCall, text: str, *, in_block: bool) -> ToolCall:
+    """The call, of the family whose parser would have taken it. What no parser takes says nothing of the server."""
+    if call.family or call.problem is not None or (in_block and call.form is not CallForm.PLAIN):
+        return call
+    return replace(call, family="Llama" if not in_block and '"parameters"' in text else _HERMES)
 
 
 def _as_native(call: ToolCall) -> dict[str, Any]:
