@@ -43,7 +43,13 @@ class ServerFault(Fault):
 
 
 class ToolFault(Fault):
-    """A tool server, the sandbox or a search provider is down after healing."""
+    """A tool server, the sandbox or a search provider is down after healing. ``outage`` means that it is down for
+    everybody, which no attempt can help; ``fatal`` that it stayed so for as long as it is waited for."""
+
+    def __init__(self, message: str, *, outage: bool = False, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.outage = outage
+        self.fatal = fatal
 
 
 class StoreFault(Fault):

@@ -103,7 +103,6 @@ async def run_attempt(
 async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, context: CallContext) -> Turn:
     index, seed = len(talk.turns), call_seed(player.sampling.seed, key, len(talk.turns))
     reply, made = await _reply(key, index, seed, talk, player)
-    replied = time.perf_counter()
     keep, cut = player.agent.thoughts == "keep", reply.finish_reason == "length"
     reading = player.dialect.read(reply.message, keep_thoughts=keep, turn=index, tools=player.names, cut=cut)
     if player.names:
@@ -115,6 +114,10 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
         # would not have ended with more room either: it stays the turn that it is.
         raise ContextOverflow("the context had no room for the whole reply")
     results = await _run_calls(reading.calls, dock, context)
+    # Waiting for a server or a tool of ours is no time of the model's.
+    seconds = reply.seconds + sum(call.seconds for call in made)
+    seconds += max((result.ms / 1000 for result in results), default=0.0)
+    returned = time.perf_counter()
     subcalls = made
     if player.reader is not None:
         question, name = text_of(talk.opening[-1]), request_id(key, index)
@@ -133,8 +136,7 @@ async def _turn(key: Key, talk: Conversation, player: Player, dock: ToolLayer, c
         usage=reply.usage,
         finish_reason=reply.finish_reason,
         seed=seed,
-        # Waiting for a server of ours is no time of the model's.
-        seconds=reply.seconds + sum(call.seconds for call in made) + time.perf_counter() - replied,
+        seconds=seconds + time.perf_counter() - returned,
         subcalls=subcalls,
     )
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import functools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
 from toleap import folders
 from toleap.dock.backend import Backend, ToolSpec
+from toleap.dock.breaker import Breaker
 from toleap.dock.builtin import InProcess
 from toleap.dock.outside import OwnProcess
 from toleap.dock.schema import Arguments
@@ -30,14 +32,19 @@ TOOL_NAMES = {
 
 DEADLINE = 60.0
 """Seconds one call may take, where its tool names no other limit."""
+_PROBE_SECONDS = 60.0
+"""A tool may have to be started for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Docked:
     spec: ToolSpec
     backend: Backend
     arguments: Arguments
     deadline: float
+    breaker: Breaker
+    good: tuple[dict[str, Any], CallContext] | None = None
+    """A call that was answered, and can be made again to see whether the tool works."""
 
 
 class Dock:
@@ -57,15 +64,26 @@ class Dock:
         deadline: seconds one call may take, where its tool names no other limit.
         isolate: run tool folders that are not shipped in processes of their own; otherwise one that blocks, or exits,
             takes this process with it.
+        told: gets a line when a tool is down for everybody, and when it works again.
+        patience: for how many seconds such a tool is waited for.
     """
 
     def __init__(
-        self, tools: Sequence[str], *, trust: bool, deadline: float = DEADLINE, isolate: bool = True
+        self,
+        tools: Sequence[str],
+        *,
+        trust: bool,
+        deadline: float = DEADLINE,
+        isolate: bool = True,
+        told: Callable[[str], None] = lambda _line: None,
+        patience: float = 120.0,
     ) -> None:
         self._names = tuple(tools)
         self._trust = trust
         self._deadline = deadline
         self._isolate = isolate
+        self._told = told
+        self._patience = patience
         self._backends: list[Backend] = []
         self._tools: dict[str, _Docked] = {}
 
@@ -103,21 +121,12 @@ class Dock:
         return docked is not None and docked.spec.stateful
 
     async def call(self, call: ToolCall, context: CallContext) -> ToolResult:
-        """Make one call.
+        """Make one call. Waiting for a tool that is down is not in the result's milliseconds.
 
         Raises:
             ToolFault: our side failed; the attempt is owed.
             UsageError: the corpus or a setting in ``context.policy`` cannot be used.
         """
-        started = time.perf_counter()
-        result = await self._call(call, context)
-        return replace(result, ms=(time.perf_counter() - started) * 1000)
-
-    async def release(self, context: CallContext) -> None:
-        """A trajectory has ended: its sessions in stateful tools are dropped."""
-        await asyncio.gather(*(backend.release(context.session) for backend in self._backends))
-
-    async def _call(self, call: ToolCall, context: CallContext) -> ToolResult:
         if call.problem is not None:
             return ToolResult(text=call.problem, error=ErrorClass.CALL)
         docked = self._find(call.name)
@@ -127,7 +136,33 @@ class Dock:
         problem = docked.arguments.problem(arguments)
         if problem is not None:
             return ToolResult(text=problem, error=ErrorClass.CALL)
-        return await self._within_deadline(docked, arguments, context)
+
+        async def make() -> ToolResult:
+            started = time.perf_counter()
+            result = await self._within_deadline(docked, arguments, context)
+            return replace(result, ms=(time.perf_counter() - started) * 1000)
+
+        result = await docked.breaker.call(make, context.session)
+        if result.error is None and docked.spec.repeatable and not docked.spec.stateful:
+            docked.good = arguments, context
+        return result
+
+    async def release(self, context: CallContext) -> None:
+        """A trajectory has ended: its sessions in stateful tools are dropped."""
+        await asyncio.gather(*(backend.release(context.session) for backend in self._backends))
+
+    async def _works(self, name: str) -> bool | None:
+        """Whether a tool works for others: by its own probe, then by a call that was answered before."""
+        docked = self._tools[name]
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await docked.backend.probe()
+            if docked.good is None:
+                return None
+            await self._within_deadline(docked, *docked.good)
+        except (ToolFault, UsageError, TimeoutError):
+            return False
+        return True
 
     async def _within_deadline(self, docked: _Docked, arguments: dict[str, Any], context: CallContext) -> ToolResult:
         name = docked.spec.name
@@ -173,7 +208,9 @@ class Dock:
             if spec.name in self._tools:
                 raise UsageError(f"two tools are called {spec.name!r}; the second is in the folder {folder!r}")
             arguments = Arguments(spec.name, spec.parameters)
-            self._tools[spec.name] = _Docked(spec, backend, arguments, spec.deadline or self._deadline)
+            check = functools.partial(self._works, spec.name)
+            breaker = Breaker(spec.name, check, told=self._told, patience=self._patience)
+            self._tools[spec.name] = _Docked(spec, backend, arguments, spec.deadline or self._deadline, breaker)
 
     async def _close(self) -> None:
         backends, self._backends = self._backends, []

@@ -83,7 +83,7 @@ async def _execute(
     *,
     retry_quarantined: bool,
 ) -> Outcome:
-    async with Dock(plan.config.dock.tools, trust=plan.operation.trust, deadline=plan.config.dock.deadline) as dock:
+    async with _dock(plan, console) as dock:
         settings = identity(plan, dock.schemas())
         name = run_name(plan, fingerprint(settings))
         folder = plan.results / name
@@ -114,6 +114,17 @@ async def _execute(
                     raise
                 halted = INTERRUPTED
             return Outcome(store.result(), folder, halted)
+
+
+def _dock(plan: Plan, console: Console) -> Dock:
+    settings, operation = plan.config.dock, plan.operation
+
+    def told(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
+
+    return Dock(
+        settings.tools, trust=operation.trust, deadline=settings.deadline, told=told, patience=operation.patience
+    )
 
 
 def _owed(plan: Plan, store: Store, planned: Mapping[str, PlannedBenchmark], *, with_quarantined: bool) -> list[Owed]:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from toleap.errors import Fault, ServerFault, StoreFault, UsageError
+from toleap.errors import Fault, ServerFault, StoreFault, ToolFault, UsageError
 from toleap.runs.progress import Progress
 from toleap.runs.store.store import Owed
 from toleap.types import Key
@@ -25,8 +25,8 @@ class Scheduler:
     """Plays attempts in the order given; ``stop`` ends it early and leaves the rest owed.
 
     ``fault_limit`` faults quarantine an attempt; until then one that failed is played again after all others. A fatal
-    server fault, or a store that cannot be written, stops the whole run: no other attempt would fare better. What
-    happens to an attempt while the run is being stopped is not held against it.
+    fault, or a store that cannot be written, stops the whole run: no other attempt would fare better. What happens to
+    an attempt while the run is being stopped, or because a tool is down for everybody, is not held against it.
     """
 
     play: Play
@@ -75,6 +75,11 @@ class Scheduler:
             await self.play(item.key)
         except (ServerFault, StoreFault) as fault:
             await self._failed(item, str(fault), hopeless=isinstance(fault, StoreFault) or fault.fatal)
+        except ToolFault as fault:
+            if fault.outage and not fault.fatal and not self._cancelled():
+                self._waiting.append(item)
+            else:
+                await self._failed(item, str(fault), hopeless=fault.fatal)
         except UsageError as mistake:
             self.stop(str(mistake))
         except Fault as fault:

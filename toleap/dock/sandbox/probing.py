@@ -33,13 +33,13 @@ class Check:
 
 
 async def probe() -> None:
-    """Return if code can be run in a sandbox that holds. Costs a fraction of a second, once.
+    """Return if code can be run in a sandbox that holds, now. Costs a fraction of a second.
 
     Raises:
         UsageError: something is missing on this machine; the line says what to type.
         ToolFault: the sandbox starts, but an escape check failed.
     """
-    await confined()
+    await _check(Setup(chain.find_programs(), _environment(), Limits()))
 
 
 async def confined(limits: Limits | None = None) -> Setup:
@@ -50,12 +50,16 @@ async def confined(limits: Limits | None = None) -> Setup:
     """
     setup = Setup(chain.find_programs(), _environment(), limits or Limits())
     if setup not in _passed:
-        seccomp.program()
-        failures = await _failures(setup)
-        if failures:
-            raise ToolFault(f"the sandbox does not hold, no code will be run: {'; '.join(failures)}")
-        _passed.add(setup)
+        await _check(setup)
     return setup
+
+
+async def _check(setup: Setup) -> None:
+    seccomp.program()
+    failures = await _failures(setup)
+    if failures:
+        raise ToolFault(f"the sandbox does not hold, no code will be run: {'; '.join(failures)}")
+    _passed.add(setup)
 
 
 def sandbox_status() -> list[Check]:
