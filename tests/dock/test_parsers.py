@@ -188,17 +188,77 @@ def form() -> bytes:
 
 
 def scanned() -> bytes:
-    from PIL import Image
+    import pypdf
+    from pypdf.generic import DictionaryObject, NameObject, NumberObject, StreamObject
 
+    writer = pypdf.PdfWriter()
+    page = writer.add_blank_page(40, 40)
+    picture = StreamObject()
+    picture.set_data(b"\xff")
+    picture.update({
+        NameObject("/Type"): NameObject("/XObject"), NameObject("/Subtype"): NameObject("/Image"),
+        NameObject("/Width"): NumberObject(1), NameObject("/Height"): NumberObject(1),
+        NameObject("/ColorSpace"): NameObject("/DeviceGray"), NameObject("/BitsPerComponent"): NumberObject(8),
+    })  # fmt: skip
+    objects = DictionaryObject({NameObject("/Im0"): writer._add_object(picture)})
+    page[NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): objects})
     out = io.BytesIO()
-    Image.new("RGB", (40, 40), "white").save(out, "PDF")
+    writer.write(out)
     return out.getvalue()
 
 
 def test_the_fields_of_a_pdf_form_are_read_and_a_scanned_page_says_that_it_is_a_picture() -> None:
     assert file(form(), 1_000, "a.pdf").text == "## Page 1\nHello Tarn\n## Form fields\nTotal: 1,230"
-    pytest.importorskip("PIL")
     assert "This page is a picture" in file(scanned(), 1_000, "a.pdf").text
+
+
+STRICT = "http://purl.oclc.org/ooxml"
+
+
+def related(folder: str, **parts: str) -> str:
+    """Which parts a part points to, by the kind of each."""
+    links = "".join(
+        f'<Relationship Id="{kind}" Type="{folder}/relationships/{kind}" Target="{target}"/>'
+        for kind, target in parts.items()
+    )
+    return f'<Relationships xmlns="{RELATIONS}">{links}</Relationships>'
+
+
+@pytest.mark.parametrize(("main", "words"), [("document2", W), ("document", f"{STRICT}/wordprocessingml/main")])
+@pytest.mark.parametrize(
+    "folder", ["http://schemas.openxmlformats.org/officeDocument/2006", f"{STRICT}/officeDocument"]
+)
+def test_a_word_file_is_read_under_other_names_of_its_parts_and_elements(main: str, words: str, folder: str) -> None:
+    note = '<w:r><w:footnoteReference w:id="2"/></w:r>'
+    members = {
+        "[Content_Types].xml": "<Types/>",
+        "_rels/.rels": related(folder, officeDocument=f"word/{main}.xml"),
+        f"word/_rels/{main}.xml.rels": related(folder, footnotes="footnotes2.xml"),
+        f"word/{main}.xml": f'<w:document xmlns:w="{words}"><w:body>{p("1,230", note)}</w:body></w:document>',
+        "word/footnotes2.xml": f'<w:footnotes xmlns:w="{words}"><w:footnote w:id="2">{p("in tons")}</w:footnote></w:footnotes>',
+    }
+    assert file(zipped(members), 1_000, "a.docx").text == "1,230 [footnote: in tons]"
+
+
+@pytest.mark.parametrize("main", ["presentation", "presentation1"])
+@pytest.mark.parametrize("spaces", ["usual", "strict"])
+def test_slides_are_read_under_other_names_of_their_parts_and_elements(main: str, spaces: str) -> None:
+    strict = spaces == "strict"
+    folder = f"{STRICT}/officeDocument" if strict else "http://schemas.openxmlformats.org/officeDocument/2006"
+    p_, a_, r_ = (
+        (f"{STRICT}/presentationml/main", f"{STRICT}/drawingml/main", f"{folder}/relationships")
+        if strict
+        else (P, A, R)
+    )
+    names = f'xmlns:p="{p_}" xmlns:a="{a_}" xmlns:r="{r_}"'
+    members = {
+        "[Content_Types].xml": "<Types/>",
+        "_rels/.rels": related(folder, officeDocument=f"ppt/{main}.xml"),
+        f"ppt/_rels/{main}.xml.rels": related(folder, slide="slides/slide7.xml"),
+        f"ppt/{main}.xml": f'<p:presentation {names}><p:sldIdLst><p:sldId r:id="slide"/></p:sldIdLst></p:presentation>',
+        "ppt/slides/slide7.xml": f"<p:sld {names}><p:sp><a:p><a:r><a:t>4213</a:t></a:r></a:p></p:sp></p:sld>",
+    }
+    assert file(zipped(members), 1_000, "a.pptx").text == "## Slide 1\n4213"
 
 
 def mail() -> bytes:

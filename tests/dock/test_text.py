@@ -46,6 +46,13 @@ def test_a_label_means_what_everybody_means_by_it(label: str, codec: str, text: 
     assert decoded(text.encode(codec), f' "{label.upper()}" ') == text
 
 
+@pytest.mark.parametrize("label", [None, "utf-8", "iso-10646-nonsense"])
+@pytest.mark.parametrize("text", ["naïve café", "Malmö, Århus", "5 € – 7 €"])
+def test_one_bad_byte_in_a_text_with_few_others_leaves_it_utf_8(text: str, label: str | None) -> None:
+    for bad in (b"\xe9 ", b"\xff"):
+        assert decoded(text.encode() + bad + b"end", label) == f"{text}\ufffd{bad[1:].decode()}end"
+
+
 @pytest.mark.parametrize(
     ("label", "codec", "text"),
     [

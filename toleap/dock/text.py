@@ -87,8 +87,9 @@ def _read(data: bytes, encoding: str) -> tuple[str, float]:
     if not broken:
         return text, 0.0
     beyond = sum(1 for character in text if character > "\x7f")
-    # One broken byte among a handful of characters is no reason to take all of them for others.
-    return text, 0.0 if broken == 1 and beyond > 4 else broken / max(beyond, 1)
+    # One broken byte among a handful of characters is no reason to take all of them for others; of UTF-8, which other
+    # encodings hardly ever look like, two whole characters say enough.
+    return text, 0.0 if broken == 1 and beyond > (2 if encoding == "utf-8" else 4) else broken / max(beyond, 1)
 
 
 def _partial(data: bytes, encoding: str) -> str:

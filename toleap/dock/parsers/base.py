@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 _LARGEST_ARCHIVE = 300 * 2**20
 _MOST_MEMBERS = 10_000
 _RELATION = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
+_STRICT = re.compile(rb"(?<=[\"'])http://purl\.oclc\.org/ooxml/(\w+)/")
+"""How names begin in a file saved as Strict Open XML, which says the same under other names."""
 CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 CHOICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -38,7 +41,12 @@ class Package:
         from lxml import etree  # type: ignore[import-untyped]
 
         parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-        return etree.fromstring(self.archive.read(name), parser)
+        data = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", self.archive.read(name))
+        return etree.fromstring(data, parser)
+
+    def main(self, usual: str) -> str:
+        """The part that the file begins with; it need not have its usual name."""
+        return next((part for part in self.parts("", "officeDocument") if part in self._names), usual)
 
     def related(self, part: str) -> dict[str, tuple[str, str]]:
         """Relation id → the last word of its type, and the part it points to."""

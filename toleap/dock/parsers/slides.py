@@ -23,11 +23,12 @@ def pptx(data: bytes, limit: int) -> Parsed:
 
 def _shown(package: Package) -> list[str]:
     """The slides' parts in the order in which they are shown; where nothing says that, by their numbers."""
-    root = package.xml(_MAIN)
+    main = package.main(_MAIN)
+    root = package.xml(main)
     if root is None:
         found = (re.fullmatch(r"ppt/slides/slide(\d{1,6})\.xml", name) for name in package.archive.namelist())
         return [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
-    related = package.related(_MAIN)
+    related = package.related(main)
     listed = [related.get(item.get(f"{_R}id", ""), ("", "")) for item in root.iter(f"{_P}sldId")]
     return [place for kind, place in listed if kind == "slide"]
 

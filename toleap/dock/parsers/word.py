@@ -18,7 +18,7 @@ _IN_CELL = "<br>"
 def docx(data: bytes, limit: int) -> Parsed:
     """Paragraphs, tables, text boxes, footnotes, comments and charts, then headers and footers."""
     package = Package(data)
-    root = package.xml(_MAIN)
+    root = package.xml(package.main(_MAIN))
     if root is None:
         raise ValueError("it has no document")
     return joined(_Reader(package).lines(root), limit)
@@ -29,15 +29,16 @@ class _Reader:
 
     def __init__(self, package: Package) -> None:
         self._package = package
+        self._main = package.main(_MAIN)
         self._notes = {kind: self._numbered(kind) for kind in ("footnotes", "endnotes", "comments")}
 
     def lines(self, root: Any) -> Iterator[str]:
         body = root.find(f"{_W}body")
         yield from self._blocks(body if body is not None else ())
-        yield from self._package.charts(self._package.parts(_MAIN, "chart"))
+        yield from self._package.charts(self._package.parts(self._main, "chart"))
         seen: set[str] = set()
         for kind in ("header", "footer"):
-            for part in self._package.parts(_MAIN, kind):
+            for part in self._package.parts(self._main, kind):
                 found = self._package.xml(part)
                 text = "\n".join(self._blocks(found)) if found is not None else ""
                 if text and text not in seen:
@@ -113,7 +114,8 @@ class _Reader:
         yield from ("" for _ in range(span - 1))
 
     def _numbered(self, kind: str) -> dict[str, Any]:
-        root = self._package.xml(f"word/{kind}.xml")
+        parts = self._package.parts(self._main, kind) or [f"word/{kind}.xml"]
+        root = self._package.xml(parts[0])
         return {} if root is None else {note.get(f"{_W}id", ""): note for note in chosen(root)}
 
     def _note(self, kind: str, number: str) -> str:
