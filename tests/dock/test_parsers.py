@@ -6,6 +6,7 @@ from __future__ import annotations
 import email.message
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 
@@ -259,6 +260,18 @@ def test_slides_are_read_under_other_names_of_their_parts_and_elements(main: str
         "ppt/slides/slide7.xml": f"<p:sld {names}><p:sp><a:p><a:r><a:t>4213</a:t></a:r></a:p></p:sp></p:sld>",
     }
     assert file(zipped(members), 1_000, "a.pptx").text == "## Slide 1\n4213"
+
+
+def test_a_strict_workbook_is_not_empty() -> None:
+    usual = zipfile.ZipFile(io.BytesIO(workbook()))
+    strict = {
+        name: re.sub(rb"http://schemas\.openxmlformats\.org/(spreadsheetml|officeDocument)/2006/",
+                     rb"http://purl.oclc.org/ooxml/\1/", usual.read(name))
+        if name.startswith(("xl/", "_rels/")) else usual.read(name)
+        for name in usual.namelist()
+    }  # fmt: skip
+    assert strict["xl/workbook.xml"] != usual.read("xl/workbook.xml")
+    assert file(zipped(strict), 1_000, "a.xlsx") == file(workbook(), 1_000, "a.xlsx")
 
 
 def mail() -> bytes:

@@ -41,8 +41,7 @@ class Package:
         from lxml import etree  # type: ignore[import-untyped]
 
         parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-        data = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", self.archive.read(name))
-        return etree.fromstring(data, parser)
+        return etree.fromstring(_usual(self.archive.read(name)), parser)
 
     def main(self, usual: str) -> str:
         """The part that the file begins with; it need not have its usual name."""
@@ -97,6 +96,24 @@ def _values(element: Any) -> dict[str, str]:
         return {point.get("idx", ""): (point.findtext(f"{CHART}v") or "") for point in points}
     text = element.findtext(f".//{CHART}v")
     return {"0": text} if text else {}
+
+
+def _usual(xml: bytes) -> bytes:
+    return _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", xml)
+
+
+def under_usual_names(data: bytes, main: str) -> bytes:
+    """An office file for libraries that know the usual names only: the same bytes where its part ``main`` is not in
+    Strict Open XML."""
+    old = archive(data)
+    if main not in old.namelist() or not _STRICT.search(old.read(main)):
+        return data
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            part = old.read(name)
+            new.writestr(name, _usual(part) if name.endswith((".xml", ".rels")) else part)
+    return out.getvalue()
 
 
 def archive(data: bytes) -> zipfile.ZipFile:

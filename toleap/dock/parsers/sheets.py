@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from toleap.dock.parsers.base import Package, Parsed, joined
+from toleap.dock.parsers.base import Package, Parsed, joined, under_usual_names
 
 _MOST_FOR_COLOURS = 8 * 2**20
 """Bytes: of a larger workbook only values are read, since styles take a hundred times the memory."""
@@ -22,6 +22,7 @@ def xlsx(data: bytes, limit: int) -> Parsed:
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
+    data = under_usual_names(data, "xl/workbook.xml")
     package = Package(data)
     large = sum(member.file_size for member in package.archive.infolist()) > _MOST_FOR_COLOURS
     try:
