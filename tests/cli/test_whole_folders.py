@@ -57,6 +57,39 @@ def test_a_prompt_without_the_question_and_an_empty_breakdown_are_told(program: 
     assert "report.breakdown: no task has a value of level" in done.err
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{{ question | upper }}",
+        "{{ question | wordwrap(10) }}",
+        "{{ question[3:] }}",
+        "{{ question.split(' ', 1)[1] }}",
+        "{% set asked = question %}{{ asked | e }}",
+        "{% macro show(text) %}{{ text }}{% endmacro %}{{ show(question) }}",
+        "{{ question }} {{ files[0] }}",
+    ],
+)
+def test_a_prompt_that_every_task_can_fill_is_neither_refused_nor_warned_of(program: Program, prompt: str) -> None:
+    folder = mine(program, prompt__jinja=prompt)
+    (folder / "files").mkdir()
+    (folder / "files" / "a.txt").write_text("a")
+    write_tasks(program.folder, [{**task(n, "Ostby"), "file_name": "a.txt"} for n in range(2)])
+    with playing(program, [ANSWER]) as server:
+        done = program.here(*COMMAND, "--k", "1", "--base-url", server.url)
+    assert done.code == 0, done.said
+    assert "warning" not in done.err, done.said
+
+
+@pytest.mark.parametrize(
+    "prompt", ["{% if question %}Guess.{% endif %}", "{{ question[:0] }}Guess.", "{{ language }}?"]
+)
+def test_a_prompt_that_is_the_same_for_every_question_is_told(program: Program, prompt: str) -> None:
+    mine(program, prompt__jinja=prompt)
+    with playing(program, [ANSWER]) as server:
+        done = program.here(*COMMAND, "--k", "1", "--base-url", server.url)
+    assert "the prompt never shows {{ question }}" in done.err, done.said
+
+
 @pytest.mark.parametrize("name", ["benchmark.toml", "profiles.toml", "run.toml"])
 def test_a_byte_order_mark_in_toml_is_taken(program: Program, name: str) -> None:
     folder = mine(program)

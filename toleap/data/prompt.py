@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from toleap.errors import UsageError
@@ -39,9 +39,25 @@ def render(text: str, path: Path, values: Mapping[str, Any]) -> str:
         raise UsageError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
 
 
+def used_names(text: str, path: Path) -> set[str]:
+    """The names that the template takes from its values.
+
+    Raises:
+        UsageError: the template is wrong; names file and line.
+    """
+    try:
+        return meta.find_undeclared_variables(_environment().parse(text))
+    except TemplateSyntaxError as error:
+        raise UsageError(f"{path}, line {error.lineno}: {error.message}") from error
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
 @functools.lru_cache(maxsize=64)
 def _compiled(text: str, path: Path) -> Template:
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = _environment()
     try:
         code = environment.compile(text, filename=str(path))
     except TemplateSyntaxError as error:
