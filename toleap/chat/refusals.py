@@ -48,6 +48,7 @@ FILTER_CODES = frozenset(
 FILTER_WORDS = (
     r"content[ _-]?(?:filter|management|policy|moderation)",
     r"(?:data|input|output)[^.]{0,40}(?:inappropriate content|sensitive content)",
+    r"content exists risk|considered high risk",
     r"prohibited_content|flagged (?:by|as)|blocked by (?:our |the )?(?:safety|content)",
     r"内容.{0,10}(?:敏感|不安全|违规)|(?:敏感|不安全|违规).{0,10}内容",
 )
@@ -155,7 +156,9 @@ def _error_in(document: Any) -> Any:
         return None
     choices = document.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    if document.get("error") and not choice.get("message"):
+    message = choice.get("message")
+    said = isinstance(message, dict) and any(value for name, value in message.items() if name != "role")
+    if document.get("error") and (not said or choice.get("finish_reason") == "error"):
         return document["error"]
     if choice.get("error"):
         return choice["error"]

@@ -30,10 +30,16 @@ def joined(raw: bytes) -> bytes:
             return orjson.dumps({"error": event["error"]})
         if event.get("usage"):
             whole["usage"] = event["usage"]
-        for choice in event.get("choices") or ():
+        if event.get("object") == "error":
+            return orjson.dumps({"error": event})
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("index", 0) == 0:
+                if choice.get("error"):
+                    return orjson.dumps({"error": choice["error"]})
                 finish = choice.get("finish_reason") or finish
-                _add(message, calls, choice.get("delta") or choice.get("message") or {})
+                delta = choice.get("delta") or choice.get("message")
+                _add(message, calls, delta if isinstance(delta, dict) else {})
     if calls:
         message["tool_calls"] = list(calls.values())
     choice = {"index": 0, "message": message, "finish_reason": finish or "error"}
