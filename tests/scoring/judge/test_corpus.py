@@ -139,3 +139,34 @@ def test_what_the_judge_reports_beside_the_verdict() -> None:
     chinese = RUBRICS["xbench"].parse("最终答案：161\n解释：数值相同\n结论：正确")
     assert chinese == Parsed(True, extracted="161", reason="数值相同")
     assert not RUBRICS["sealqa"].parse("C").attempted
+
+
+@pytest.mark.parametrize(
+    ("said", "percent"),
+    [
+        *((said, None) for said in ("unknown", "high", "very sure", "ninety percent", "未提供", "-", "nan", "50/50")),
+        *((said, None) for said in ("85-90%", "85–90%", "90 % to 95 %", "1.0", "0,9", "1,000", "1e2", "1e+2")),
+        *((said, 100) for said in ("N/A", "none", "null", "", "100", "(100)", "150%", "**100%**")),
+        *(
+            (said, 90)
+            for said in ("0.9", ".9", "90", "90.0", "90%", "90 percent", "９０％", "9/10", "about 90 %", "~90%")
+        ),
+        *((said, 80) for said in ("4/5", "8 out of 10", "I would say 80%.", "quite high (80%)", "80% (very sure)")),
+        *((said, 1) for said in ("1", "1%", "0.9%")),
+        ("0", 0),
+        ("-5", 0),
+    ],
+)
+def test_a_confidence_is_read_as_one_number_or_not_at_all(said: str, percent: int | None) -> None:
+    lines = f"extracted_final_answer: 42\nreasoning: same\ncorrect: yes\nconfidence: {said}"
+    assert [RUBRICS[name].parse(lines).confidence for name in ("browsecomp", "browsecomp_zh")] == [percent, percent]
+
+
+@pytest.mark.parametrize(
+    ("said", "percent"),
+    [("90%", 90), (90.0, 90), (0.9, 90), ("0.9", 90), (1, 1), (-5, 0), (250, 100)]
+    + [(said, None) for said in (None, True, "high", "", [90], {"value": 90}, 1.0, 1e300, "80 or 90")],
+)
+def test_a_confidence_in_json(said: Any, percent: int | None) -> None:
+    parsed = RUBRICS["hle"].parse(json.dumps({"correct": "yes", "confidence": said}))
+    assert parsed == Parsed(True, confidence=percent)

@@ -28,6 +28,8 @@ _LETTER = re.compile(rf"\W*+(?:{_NAMED}(?:\s+is)?\W++)?([ABC])(?!\w|['’]\w)(.*
 _SAID_AT_LAST = re.compile(
     rf"(?<![\"'“‘`\w]){_NAMED}\s*(?:is|:|=|would be|should be)\s*[*_`\"'(\[]*([ABC])(?![\w'’])", re.IGNORECASE
 )
+_IF = re.compile(r"\b(?:if|unless|whether|otherwise|were)\b", re.IGNORECASE)
+_MODAL = re.compile(r"\b(?:would|should) be\b.*\b(?:but|however|except|though|had)\b", re.IGNORECASE)
 _WORD = re.compile(r"\W*+(not[\s_-]*attempted|incorrect|correct)(?!\w)\W*+", re.IGNORECASE)
 _MEANING = re.compile(r"\W*+(not[\s_-]*attempted|not\s+correct|incorrect|correct)\b", re.IGNORECASE)
 
@@ -58,7 +60,9 @@ def parse_sealqa(text: str) -> Parsed:
     seen = visible(text)
     said = {letter for line in seen.splitlines() if (letter := _letter(line)) is not None}
     if not said:
-        said = {letter.upper() for letter in _SAID_AT_LAST.findall(seen.rstrip().rpartition("\n")[2])}
+        last = seen.rstrip().rpartition("\n")[2]
+        supposed = _IF.search(last) or _MODAL.search(last)
+        said = set() if supposed else {letter.upper() for letter in _SAID_AT_LAST.findall(last)}
     if len(said) != 1:
         raise JudgeError("two letters that contradict each other" if said else "no line is A, B or C")
     letter = said.pop()

@@ -18,15 +18,16 @@ from typing import Any
 from toleap.errors import JudgeError
 from toleap.scoring.judge.text import choice, labelled, trimmed, verdict, visible
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 """Raised with every change that can change a verdict; it is part of every judge's fingerprint."""
 
 _LONGEST_REASON = 600
-_YES_NO = {"yes": True, "no": False}
+_YES_NO = {"yes": True, "no": False, "true": True, "false": False}
 _DECISION = {"true": True, "false": False}
 _CHINESE = {
-    **dict.fromkeys(("正确", "完全正确", "正确的"), True),
-    **dict.fromkeys(("错误", "不正确", "错误的", "不正确的"), False),
+    **dict.fromkeys(("正确", "完全正确", "正确的", "正確", "完全正確", "正確的"), True),
+    **dict.fromkeys(("错误", "完全错误", "不正确", "错误的", "不正确的"), False),
+    **dict.fromkeys(("錯誤", "完全錯誤", "不正確", "錯誤的", "不正確的"), False),
 }
 _CHINESE_SUBJECT = re.compile(
     r"(?:(?:该|此|本|模型|考生|候选人?|所给|最终|的|给出|其)*(?:回答|答案|结果|答复|判断|判定))*(?:是|为)?[:：\s]*"
@@ -35,10 +36,13 @@ _CHINESE_SUBJECT = re.compile(
 _GENERAL = {"correct": True, "incorrect": False, "not correct": False}
 _NOTHING = frozenset({"", "none", "null", "n/a", "na", "无", "not provided", "not given", "not available"})
 _NUMBER = re.compile(
-    r"(?<![\w.])(?P<value>[+-]?\d{1,9}(?:\.\d{1,9})?)(?!\d)\s*(?:(?P<percent>[%％]|percent\b|per cent\b)"
-    r"|(?:/|out of|of)\s*(?P<whole>100?|5)(?!\d))?",
+    r"(?<![\w.])(?<!e[+-])(?P<value>[+-]?(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}))(?!\d|e[+-]?\d)\s*"
+    r"(?:(?P<percent>[%％]|percent\b|per cent\b)|(?:/|out of|of)\s*(?P<whole>100?|5)(?!\d))?",
     re.IGNORECASE,
 )
+_ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
+_OPENING = re.compile(r'\{\s*"')
+_COMMA_AT_END = re.compile(r",(?=\s*[}\]])")
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL | re.IGNORECASE)
 
 
@@ -97,7 +101,7 @@ def parse_xbench(text: str) -> Parsed:
         JudgeError: there is no plain 结论.
     """
     seen = visible(text)
-    _, correct = verdict(seen, "结论", _CHINESE, colon=False, before=_CHINESE_SUBJECT)
+    _, correct = verdict(seen, "结论|結論", _CHINESE, colon=False, before=_CHINESE_SUBJECT)
     return Parsed(correct, extracted=_extracted(seen, "最终答案"), reason=_reason(seen, "解释"))
 
 
@@ -174,20 +178,30 @@ def _object(seen: str, verdict_key: str) -> dict[str, Any] | None:
     Raises:
         JudgeError: there are several, or one with two verdicts.
     """
-    found = [
-        fields for body in (_FENCE.findall(seen) or [seen]) for fields in _objects(body) if verdict_key in fields
-    ]
+    bodies = [_escaped(body) for body in _FENCE.findall(seen) or [seen]]
+    found = [fields for body in bodies for fields in _objects(body) if verdict_key in fields]
+    if not found:
+        mended = [_COMMA_AT_END.sub("", body) for body in bodies]
+        found = [fields for body in mended for fields in _objects(body) if verdict_key in fields]
     if len(found) > 1:
         raise JudgeError("several JSON objects with a verdict")
     return found[0] if found else None
 
 
+def _escaped(text: str) -> str:
+    """The text with each backslash that begins no escape of JSON's doubled, as LaTeX in a judge's reasons needs."""
+    return _ESCAPE.sub(lambda escape: escape[0] if escape[1] else "\\\\", text)
+
+
 def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a text, up to one that is broken: what stands in that may be quoted."""
     position = text.find("{")
     while position >= 0:
         try:
             value, end = _DECODER.raw_decode(text, position)
         except (ValueError, RecursionError):
+            if _OPENING.match(text, position):
+                return
             end, value = position + 1, None
         if isinstance(value, dict):
             yield value
@@ -195,14 +209,14 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; of a key that is there twice with two meanings none is the right one."""
-    value = dict(pairs)
-    if any(value[key] != item for key, item in pairs):
+    """An object, its keys in small letters; of a key that is there twice with two meanings none is the right one."""
+    value = {key.strip().lower(): item for key, item in pairs}
+    if any(value[key.strip().lower()] != item for key, item in pairs):
         raise JudgeError("a key stands there twice in the JSON object")
     return value
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, strict=False)
 
 
 def _extracted(seen: str, label: str) -> str | None:
