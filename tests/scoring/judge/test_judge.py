@@ -542,3 +542,57 @@ async def test_no_proxy_stands_before_a_judge_on_this_machine(
     there = await server(YES)
     async with make_judge("browsecomp", settings(there.url), sees="answer") as judge:
         assert (await judge.score(task, "Danube", "")).status == "correct"
+
+
+@pytest.mark.parametrize("rubric", ["browsecomp", "hle"])
+@pytest.mark.parametrize("field", ["max_completion_tokens", "stream"])
+async def test_judgings_in_flight_at_once_all_learn_how_the_server_is_asked(
+    server: Start, settings: Settings, task: Task, rubric: str, field: str
+) -> None:
+    def picky(body: dict[str, Any]) -> Any:
+        if ("stream" not in body) if field == "stream" else (field in body):
+            return web.json_response({"error": {"message": f"Unsupported here: {field}"}}, status=400)
+        event = json.dumps({"choices": [{"index": 0, "delta": {"content": YES}, "finish_reason": "stop"}]})
+        streamed = web.Response(text=f"data: {event}\n\n", content_type="text/event-stream")
+        return streamed if field == "stream" else YES
+
+    there = await server(picky)
+    there.hold = asyncio.Event()
+    async with make_judge(rubric, settings(there.url), sees="answer") as judge:
+        asked = asyncio.gather(*(judge.score(task, f"Danube {number}", "") for number in range(6)))
+        while there.in_flight < 6:
+            await asyncio.sleep(0)
+        there.hold.set()
+        verdicts = await asked
+    assert {verdict.status for verdict in verdicts} == {"correct"}
+    assert len(there.requests) == 12
+    assert ["response_format" in body for body in there.requests] == [rubric == "hle"] * 12
+
+
+@pytest.mark.parametrize("reason", ["length", "MAX_TOKENS", "max_tokens", "max_output_tokens", "model_length"])
+async def test_servers_say_in_several_ways_that_an_output_was_cut(
+    server: Start, settings: Settings, task: Task, reason: str
+) -> None:
+    there = await server(replying("reasoning: the Danube is", reason))
+    async with make_judge("browsecomp", settings(there.url, attempts=4), sees="answer") as judge:
+        verdict = await judge.score(task, "Danube", "")
+    assert (verdict.status, len(there.requests)) == ("unscored", 1) and "judge.max_tokens" in verdict.reason
+
+
+async def test_a_page_of_a_firewall_that_names_a_schema_is_no_refusal_of_ours(
+    server: Start, settings: Settings, task: Task
+) -> None:
+    page = "<!DOCTYPE html><html itemscope itemtype='https://schema.org'>"
+    there = await server(lambda _: web.Response(status=502, text=page, content_type="text/html"), YES)
+    chosen, pauses = settings(there.url, patience=100), Pauses()
+    async with Endpoint(chosen, sleep=pauses) as endpoint:
+        verdict = await make_judge("hle", chosen, sees="answer", endpoint=endpoint).score(task, "Danube", "")
+    assert verdict.status == "correct" and len(pauses.seconds) == 1
+    assert all("response_format" in body for body in there.requests)
+
+
+async def test_a_refusal_does_not_name_the_agents_settings(server: Start, settings: Settings, task: Task) -> None:
+    there = await server(lambda _: web.json_response({"error": {"message": "Unknown field: seed"}}, status=400))
+    async with make_judge("browsecomp", settings(there.url, seed=3), sees="answer") as judge:
+        verdict = await judge.score(task, "Danube", "")
+    assert verdict.status == "unscored" and "seed" in verdict.reason and "sampling.fields" not in verdict.reason

@@ -9,7 +9,7 @@ import re
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +27,9 @@ from toleap.scoring.judge.rubrics import Sampling
 _ABOUT_FORMS = re.compile(
     r"response_format|json_schema|structured|schema|grammar|guided|no endpoints|not support", re.IGNORECASE
 )
+_HTML = re.compile(r"<(?:!doctype|html|head)\b", re.IGNORECASE)
+_CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
+"""Why a reply ended, where that is the limit on its length, as servers put it."""
 _BETWEEN_TRIES = 0.5
 
 
@@ -46,6 +49,19 @@ class Output:
     structured: bool
     cut: bool = False
     """It stopped at the limit on its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the server wants its requests written."""
+
+    length_field: str = "max_completion_tokens"
+    stream: bool = False
+
+    def written(self, body: Mapping[str, Any]) -> bytes:
+        """A request in this form."""
+        named = {self.length_field if name == "max_completion_tokens" else name: item for name, item in body.items()}
+        return orjson.dumps(named | ({"stream": True} if self.stream else {}))
 
 
 class Endpoint:
@@ -74,8 +90,7 @@ class Endpoint:
         self._wire: Wire | None = None
         self._opening = asyncio.Lock()
         self._knows_schemas = True
-        self._length_field = "max_completion_tokens"
-        self._stream = False
+        self._form = _Form()
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,15 +143,20 @@ class Endpoint:
         """The reply to a request; what may pass is waited for as long as the settings' patience lasts."""
         waiting, paused = Waiting(self._settings.patience), 0.0
         while True:
+            form = self._form
             try:
-                return await self._once(body)
+                async with self._places:
+                    await self._take_turn()
+                    form = self._form
+                    return await self._once(form.written(body))
             except Failed as failed:
-                if self._adapts(failed):
+                if self._adapts(failed, form):
                     continue
                 where = (
                     "the judge's server" if failed.status or not failed.everybody else "the judge cannot be reached"
                 )
-                said = f"{where}: {failed.reason}"[:300]
+                # The hint behind the arrow names the agent's settings, not the judge's.
+                said = f"{where}: {failed.reason.partition(' → ')[0]}"[:300]
                 if "response_format" in body and _is_about_forms(failed):
                     raise _Refused(said) from failed
                 pause = waiting.failed(failed.retry_after)
@@ -146,41 +166,37 @@ class Endpoint:
                 paused += pause
                 await self._sleep(pause)
 
-    def _adapts(self, failed: Failed) -> bool:
-        """Whether the refusal says how the request has to be written instead: then it is, from now on."""
+    def _adapts(self, failed: Failed, sent: _Form) -> bool:
+        """Whether the refusal says how the request has to be written instead: then all are, from now on.
+
+        What counts is the form in which this one was ``sent``: another one's refusal may have changed it since.
+        """
         field = refused_field(failed.reason) if failed.status in {400, 422} else ""
-        if field == "max_tokens" and self._length_field != "max_tokens":
-            self._length_field = "max_tokens"
+        if field == "max_tokens" and sent.length_field != "max_tokens":
+            self._form = replace(self._form, length_field="max_tokens")
             return True
-        if field == "stream" and not self._stream:
-            self._stream = True
+        if field == "stream" and not sent.stream:
+            self._form = replace(self._form, stream=True)
             return True
         return False
 
-    async def _once(self, body: Mapping[str, Any]) -> Reply:
-        async with self._places:
-            await self._take_turn()
-            started = time.perf_counter()
-            limit = asyncio.timeout(self._settings.seconds)
-            try:
-                wire = await self._opened()
-                raw = await wire.post(self._written(body), limit)
-                return parse_reply(raw, time.perf_counter() - started)
-            except TimeoutError as error:
-                raise Failed(f"the judge did not answer within {self._settings.seconds:g} s") from error
-            except ValueError as error:
-                if isinstance(error, NoReply):
-                    raise Unreadable(f"the judge's server sent no chat completion: {str(error)[:120]}") from error
-                raise JudgeError(f"the judge's client: {error}"[:300]) from error
-            except Filtered as refused:
-                raise Unreadable(f"the judge declines: {refused}"[:300]) from refused
-            except ContextOverflow as full:
-                raise JudgeError(f"the judge's context is too small: {full}"[:300]) from full
-
-    def _written(self, body: Mapping[str, Any]) -> bytes:
-        """The request as the server wants it."""
-        named = {self._length_field if name == "max_completion_tokens" else name: item for name, item in body.items()}
-        return orjson.dumps(named | ({"stream": True} if self._stream else {}))
+    async def _once(self, request: bytes) -> Reply:
+        started = time.perf_counter()
+        limit = asyncio.timeout(self._settings.seconds)
+        try:
+            wire = await self._opened()
+            raw = await wire.post(request, limit)
+            return parse_reply(raw, time.perf_counter() - started)
+        except TimeoutError as error:
+            raise Failed(f"the judge did not answer within {self._settings.seconds:g} s") from error
+        except ValueError as error:
+            if isinstance(error, NoReply):
+                raise Unreadable(f"the judge's server sent no chat completion: {str(error)[:120]}") from error
+            raise JudgeError(f"the judge's client: {error}"[:300]) from error
+        except Filtered as refused:
+            raise Unreadable(f"the judge declines: {refused}"[:300]) from refused
+        except ContextOverflow as full:
+            raise JudgeError(f"the judge's context is too small: {full}"[:300]) from full
 
     async def _opened(self) -> Wire:
         async with self._opening:
@@ -194,7 +210,9 @@ class Endpoint:
 
 def _is_about_forms(failed: Failed) -> bool:
     """Whether a refusal may be due to the schema: a bad request, or any other refusal that speaks of it."""
-    return failed.status in {400, 422} or (failed.status >= 400 and bool(_ABOUT_FORMS.search(failed.reason)))
+    if failed.status in {400, 422}:
+        return True
+    return failed.status >= 400 and not _HTML.search(failed.reason) and bool(_ABOUT_FORMS.search(failed.reason))
 
 
 def _output(reply: Reply, *, structured: bool) -> Output:
@@ -204,7 +222,7 @@ def _output(reply: Reply, *, structured: bool) -> Output:
         Unreadable: it says nothing.
         JudgeError: its length was not enough for anything.
     """
-    text, cut = content_of(reply.message), reply.finish_reason == "length"
+    text, cut = content_of(reply.message), reply.finish_reason.lower() in _CUT
     if text.strip():
         return Output(text, structured, cut)
     if cut:
