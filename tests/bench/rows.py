@@ -13,6 +13,7 @@ from pathlib import Path
 import measure
 import world
 from measure import CaseFailed, Cost, Server
+from shapes import PAGES
 from world import Script, World
 
 _STARTS = 10
@@ -109,6 +110,20 @@ def fold(made: World, scratch: Path) -> list[Figure]:
     return [Figure(f"H  fold {attempts} attempts", "wall s", found["fold"], found["floor"], aim)]
 
 
+def pages(made: World, scratch: Path) -> list[Figure]:
+    """Row I: what is kept of pages and how long one takes, beside the extractor alone that finds their main part."""
+    cost = measure.run(measure.python("pages.py", str(50 if made.tasks == world.TASKS else 5)), scratch)
+    found = json.loads(cost.output)
+    row = f"I  read {len(PAGES)} shapes of pages"
+    return [
+        Figure(row, "facts kept, per cent", found["facts"], found["floor_facts"], 100),
+        Figure(row, "menus let through, per cent", found["menus"], found["floor_menus"], 0),
+        Figure(row, "characters kept, of a page", found["characters"], found["floor_characters"]),
+        Figure(row, "ms a page", found["ms"], found["floor_ms"]),
+        Figure(row, "ms a page of 300 kB", found["long_ms"], found["floor_long_ms"]),
+    ]
+
+
 ROWS: Mapping[str, Callable[[World, Path], list[Figure]]] = {
     "A": episodes_64,
     "B": episodes_256,
@@ -118,6 +133,7 @@ ROWS: Mapping[str, Callable[[World, Path], list[Figure]]] = {
     "F": many_histories,
     "G": full_histories,
     "H": fold,
+    "I": pages,
 }
 
 
