@@ -69,3 +69,30 @@ def test_events_of_no_known_shape_are_left_out(event: bytes) -> None:
 def test_words_of_a_content_filter(words: str) -> None:
     with pytest.raises(Filtered):
         check(400, orjson.dumps({"error": {"message": words}}), {})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"code": 401, "msg": "bad token"}, 401),
+        ({"code": "invalid_api_key", "message": "no"}, 401),
+        ({"code": 503, "message": "busy", "data": None}, 503),
+    ],
+)
+def test_a_gateways_code_where_an_answer_should_be_is_an_error(body: object, status: int) -> None:
+    with pytest.raises(Failed) as failed:
+        _check(body)
+    assert failed.value.status == status
+
+
+def test_money_that_is_gone_does_not_pass() -> None:
+    body = orjson.dumps({"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}})
+    with pytest.raises(Failed) as failed:
+        check(429, body, {})
+    assert (failed.value.status, failed.value.passing, failed.value.everybody) == (402, False, True)
+
+
+@pytest.mark.parametrize("said", ["max_tokens is too large: 32768", "max_tokens must be less than or equal to 8192"])
+def test_a_reply_that_may_be_too_long_is_told_to_be_shorter(said: str) -> None:
+    with pytest.raises(Failed, match=r"set sampling\.max_tokens lower"):
+        check(400, orjson.dumps({"error": {"message": said}}), {})

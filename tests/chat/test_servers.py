@@ -22,9 +22,10 @@ FINE = {"role": "assistant", "content": "fine"}
 PARAMETERS = {"temperature": 0.5, "top_p": 0.9, "max_tokens": 9, "seed": 7, "top_k": 3, "tool_choice": "none"}
 
 
-def refusing(field: str, said: str, status: int) -> Any:
+def refusing(field: str, said: Any, status: int) -> Any:
     def answer(body: dict[str, Any]) -> Any:
-        return web.json_response({"error": {"message": said}}, status=status) if field in body else FINE
+        said_so = {"error": {"message": said}} if isinstance(said, str) else {"detail": said}
+        return web.json_response(said_so, status=status) if field in body else FINE
 
     return answer
 
@@ -40,10 +41,14 @@ def refusing(field: str, said: str, status: int) -> Any:
         ("top_p", "`temperature` and `top_p` cannot both be specified", 400, "fields.temperature=none"),
         ("top_k", "property 'top_k' is unsupported", 400, "fields.top_k=none"),
         ("tool_choice", "tool_choice is not supported", 422, "fields.tool_choice=none"),
+        ("seed", [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}], 422,
+         "fields.seed=none"),
+        ("top_p", [{"type": "extra_forbidden", "loc": ["body", "top_p"], "msg": "Extra inputs are not permitted",
+                    "input": "temperature"}], 422, "fields.top_p=none"),
     ],
 )  # fmt: skip
 async def test_a_setting_that_is_refused_to_everybody_stops_the_run_and_is_named(
-    endpoint: Any, field: str, said: str, status: int, fix: str
+    endpoint: Any, field: str, said: Any, status: int, fix: str
 ) -> None:
     server = await endpoint(refusing(field, said, status))
     async with Chat(server.url, "m", patience=1) as chat:

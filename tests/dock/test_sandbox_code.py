@@ -45,6 +45,13 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         ("x = 1", "x = 1"),
         ("s = '''\n```python\n>>> x\n```\n'''", "s = '''\n```python\n>>> x\n```\n'''"),
         (f"s = 'a{NBSP}b'", f"s = 'a{NBSP}b'"),
+        ("  x = 1\n# why\n  x", "x = 1\n\nx"),
+        ("# why\n    x = 1\n    x", "x = 1\nx"),
+        ("~~~python\nx + 1\n~~~", "x + 1"),
+        ("```python x + 1```", "x + 1"),
+        ("`x + 1`", "x + 1"),
+        ("````python\nx + 1\n````", "x + 1"),
+        ("```python {.line-numbers}\nx + 1\n```", "x + 1"),
         ("x = (", "x = ("),
         ("", ""),
     ],
@@ -65,7 +72,17 @@ async def test_await_works_at_the_top_and_its_loop_stays(sandbox: Sandbox) -> No
 
 
 @pytest.mark.parametrize(
-    "code", ["!pip install x", "%matplotlib inline\nprint(1)", "import os\n!ls", "%%time\nx = 1"]
+    "code",
+    [
+        "!pip install x",
+        "%matplotlib inline\nprint(1)",
+        "import os\n!ls",
+        "%%time\nx = 1",
+        "pip install x",
+        "import os\nos.path?",
+        "$ pip3 install x",
+        "len??",
+    ],
 )
 async def test_shell_lines_and_magic_get_one_sentence(sandbox: Sandbox, code: str) -> None:
     end, text = await said(sandbox, code)

@@ -54,6 +54,7 @@ FILTER_WORDS = (
 )
 STATUS_OF_CODE: Mapping[str, int] = {
     "rate_limit_exceeded": 429, "rate_limit_error": 429, "too_many_requests": 429, "insufficient_quota": 402,
+    "insufficient_balance": 402, "billing_hard_limit_reached": 402, "billing_not_active": 402,
     "invalid_api_key": 401, "authentication_error": 401, "permission_error": 403, "permission_denied": 403,
     "model_not_found": 404, "not_found_error": 404, "invalid_request_error": 400, "server_error": 500,
     "api_error": 500, "internal_error": 500, "internal_server_error": 500, "overloaded_error": 529,
@@ -72,7 +73,10 @@ _TOO_LONG = re.compile("|".join(TOO_LONG_WORDS), re.IGNORECASE | re.DOTALL)
 _FILTERED = re.compile("|".join(FILTER_WORDS), re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"\binput(?:_value)?['\"]?\s*[=:].*", re.IGNORECASE | re.DOTALL)
 """What validators quote of the request: a question about context windows is no refusal because of one."""
-_REPLY_LENGTH = re.compile(r"at most \d+ completion tokens|maximum value for `?max_", re.IGNORECASE)
+_REPLY_LENGTH = re.compile(
+    r"at most \d+ completion tokens|maximum value for `?max_|`?max_tokens`? (?:is|must be|should be|cannot|value)",
+    re.IGNORECASE,
+)
 """A refusal of the reply's length, whatever the prompt's is."""
 _PERMANENT = frozenset({401, 402, 404, 405})
 _EVERYBODY = _PERMANENT | {429, 503}
@@ -102,13 +106,15 @@ def check(status: int, body: bytes, headers: Mapping[str, str]) -> None:
         Failed: the server did not answer, and whether that passes, and concerns everybody.
     """
     if status == 200:
-        if b"error" not in body and b'"abort"' not in body:
+        if b"error" not in body and b'"abort"' not in body and b'"choices"' in body:
             return
         error = _error_in(_document(body))
         if error is None:
             return
         status = _status_of(error)
         body = orjson.dumps({"error": error})
+    if status == 429 and any(STATUS_OF_CODE.get(code.lower()) == 402 for code in _codes(_document(body))):
+        status = 402  # No waiting brings money back.
     said = " ".join(body[:2_000].decode("utf-8", "replace").split())
     html = said[:200].lstrip().lower().startswith(("<!doctype", "<html", "<head", "<?xml"))
     if status == 413 or (status in {400, 413, 422, 500} and not html and says_too_long(body)):
@@ -138,6 +144,8 @@ def _hint(body: bytes) -> str:
     field = refused_field(text)
     if field == "max_tokens" and "max_completion_tokens" in text:
         return " → --set sampling.fields.max_tokens=max_completion_tokens"
+    if field == "max_tokens" and _REPLY_LENGTH.search(text):
+        return " → set sampling.max_tokens lower"
     if field == "stream":
         return " → --set operation.stream=true"
     return f" → --set sampling.fields.{field}=none leaves it out" if field else ""
@@ -164,9 +172,15 @@ def _error_in(document: Any) -> Any:
         return choice["error"]
     if choice.get("finish_reason") in {"error", "abort"}:
         return {"message": "the server gave up on the reply", "code": "server_error"}
-    if choices is None and document.get("object") == "error":
+    if choices is None and (document.get("object") == "error" or _is_error_code(document.get("code"))):
         return document
     return None
+
+
+def _is_error_code(code: Any) -> bool:
+    """Whether a gateway's own code, where an answer should be, is an error's."""
+    text = str(code).lower()
+    return text in STATUS_OF_CODE or (text.isdecimal() and 400 <= int(text) <= 599)
 
 
 def _status_of(error: Any) -> int:
@@ -210,6 +224,7 @@ def _words(document: Any, depth: int = 0) -> Iterator[str]:
         for item in document[:20]:
             yield from _words(item, depth + 1)
     elif isinstance(document, dict) and depth < 8:
-        for name in ("error", "message", "msg", "code", "type", "detail", "metadata", "raw", "error_msg", "reason"):
+        for name in ("error", "message", "msg", "code", "type", "detail", "metadata", "raw", "error_msg", "reason",
+                     "loc", "param"):  # fmt: skip
             if name in document:
                 yield from _words(document[name], depth + 1)

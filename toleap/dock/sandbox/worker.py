@@ -111,12 +111,18 @@ def mended(code: str) -> str:
     if _parses(code):
         return code
     plain = code.translate(_BLANKS)
-    fenced = "\n".join(_FENCE.findall(plain))
-    for text in (plain, fenced or _FENCE_LINE.sub("", plain)):
-        for form in (text, textwrap.dedent(text).strip("\n"), _without_prompts(text)):
+    fenced = "\n".join(match["code"] for match in _FENCE.finditer(plain))
+    one_line = _ONE_LINE.fullmatch(plain)
+    for text in (plain, fenced or (one_line["code"] if one_line else _FENCE_LINE.sub("", plain))):
+        for form in (text, _without_indent(text), _without_prompts(text)):
             if form.strip() and _parses(form):
                 return form
     return code
+
+
+def _without_indent(text: str) -> str:
+    """The lines without the blanks that they all begin with; a comment may stand before them."""
+    return textwrap.dedent(re.sub(r"^#.*$", "", text, flags=re.MULTILINE)).strip("\n")
 
 
 def _without_prompts(text: str) -> str:
@@ -137,10 +143,16 @@ _BLANKS = {
     **dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " "),
     **dict.fromkeys(map(ord, "\ufeff\u200b\u2060")),
 }
-_FENCE = re.compile(r"^[ \t]*```[\w+-]*[ \t]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-_FENCE_LINE = re.compile(r"^[ \t]*```.*$|\A\s*python3?[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(
+    r"^[ \t]*(?P<fence>```+|~~~+)[^\n`]*\n(?P<code>.*?)(?:^[ \t]*(?P=fence)[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_ONE_LINE = re.compile(r"\s*(?P<fence>`+)(?:(?:python3?|py)[ \t])?(?P<code>[^`\n]+)(?P=fence)\s*")
+_FENCE_LINE = re.compile(r"^[ \t]*(?:```|~~~).*$|\A\s*python3?[ \t]*$", re.MULTILINE)
 _PROMPT = re.compile(r"\s*(?:>>>|\.\.\.:?|In \[\d+\]:)(?: (.*)|$)")
-_SHELL = re.compile(r"^\s*(?:!|%%?)\s*[A-Za-z]", re.MULTILINE)
+_SHELL = re.compile(
+    r"^\s*(?:(?:!|%%?)\s*[A-Za-z]|(?:\$ |sudo )?(?:pip3?|conda|apt|apt-get|uv pip) install\b|\?*[\w.]+\?+\s*$)",
+    re.MULTILINE,
+)
 _NO_SHELL = (
     "lines that begin with ! or % (shell commands, IPython magic) do not work here: only Python does, "
     "and no package can be installed"
