@@ -42,7 +42,9 @@ def test_a_judge_that_is_down_leaves_everything_unscored_and_only_the_judging_is
 ) -> None:
     down = json.dumps({"status": 503, "every": 1})
     with judge(tmp_path, YES, 0, "--faults", down) as server:
-        done = judged.here(*run(judged, *asks(server)), *QUICK, "--set", "judge.attempts=1")
+        done = judged.here(
+            *run(judged, *asks(server)), *QUICK, "--set", "judge.attempts=1", "--set", "judge.patience=0"
+        )
         port = server.port
     counts = row_of(done.json, "mine")["counts"]
     assert (done.code, counts["scored"], counts["unscored"], counts["owed"]) == (1, 0, 6, 0), done.said

@@ -114,7 +114,12 @@ def verdict(
     return said[-1]
 
 
-_HEDGED = re.compile(r"\b(?:if|whether|would|should|unless|not sure|unclear|cannot)\b|[?？]|如果|是否", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"\b(?:if|whether|would|should|unless|not sure|unclear|cannot)\b|[?？]|如果|是否"
+    r"|\b(?:wrote|writes|says|said|claim(?:s|ed)?|quote[sd]?|state[sd]?|according to)\b|写道|声称",
+    re.IGNORECASE,
+)
+"""A line that supposes a verdict, or tells what somebody else says, gives none."""
 
 
 def _in_last_line(text: str, label: str, words: Mapping[str, bool]) -> bool | None:
