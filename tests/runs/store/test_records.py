@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from tests.runs.store.building import RULE, part
 from tests.runs.store.test_store import OPENING, TURN
 from toleap.errors import TornRecord
 from toleap.report.tables import build_table
-from toleap.runs.store.database import Row, after, create, insert
+from toleap.runs.store.database import Row, after, connect, create, insert
 from toleap.runs.store.records import (
     Answered,
     Fault,
@@ -34,7 +35,7 @@ from toleap.runs.store.records import (
     body_of,
     sealed,
 )
-from toleap.runs.store.state import RunState, fold, result_of
+from toleap.runs.store.state import FOLDED, RunState, fold, result_of
 from toleap.types import Conduct, Ending, Key, ScoredBy, Usage, Verdict
 
 RUN = Run("m", False, "f", "2026", {"a": 1})
@@ -166,6 +167,36 @@ def test_the_order_in_which_records_are_read_means_nothing_and_neither_does_when
     shuffled = random.Random(seed).sample(rows, len(rows))
     assert result_of(fold(shuffled), "r") == whole
     assert result_of(fold(shuffled[cut:], fold(shuffled[:cut])), "r") == whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_reader_misses_nothing_that_is_written_while_it_reads(seed: int, tmp_path_factory: Any) -> None:
+    pace = random.Random(seed)
+    path = tmp_path_factory.mktemp("live") / "run.db"
+    pending = list(stream())
+    state = RunState()
+    with closing(connect(path)) as writer, closing(connect(path)) as reader:
+        create(writer)
+
+        def write() -> None:
+            count = pace.randrange(5)
+            batch, pending[:count] = pending[:count], []
+            writer.execute("BEGIN IMMEDIATE")
+            insert(writer, batch)
+            writer.execute("COMMIT")
+
+        def read() -> Iterator[Row]:
+            # Something is written between any two records that are read.
+            for row in after(reader, state.last, FOLDED):
+                yield row
+                write()
+
+        while pending:
+            write()
+            fold(read(), state)
+        fold(after(reader, state.last, FOLDED), state)
+    assert result_of(state, "r") == result_of(fold(numbered(stream())), "r")
 
 
 def test_two_runs_of_one_plan_join_by_concatenation() -> None:

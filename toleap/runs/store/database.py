@@ -91,11 +91,17 @@ def about(database: sqlite3.Connection, kind: Kind, *key: object) -> Iterator[Ro
 
 
 def after(database: sqlite3.Connection, seq: int, kinds: Iterable[Kind]) -> Iterator[Row]:
-    """All records of some kinds that were written after number ``seq``, whole or not."""
+    """All records of some kinds that were written after number ``seq``, whole or not.
+
+    They are those of one moment, whatever is written meanwhile: what a caller has read up to the largest number that
+    it got, it has read whole.
+    """
+    (newest,) = database.execute("SELECT coalesce(max(seq), 0) FROM record").fetchone()
     for kind in kinds:
         # By the index: the turns between them are many times as large.
         rows = database.execute(
-            f"SELECT seq, {_COLUMNS} FROM record INDEXED BY record_of WHERE kind = ? AND seq > ?", (kind.value, seq)
+            f"SELECT seq, {_COLUMNS} FROM record INDEXED BY record_of WHERE kind = ? AND seq > ? AND seq <= ?",
+            (kind.value, seq, newest),
         )
         for row in rows:
             yield row[0], Record._make(row[1:])
