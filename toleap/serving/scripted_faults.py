@@ -99,6 +99,8 @@ def spoilt(completion: dict[str, Any], faults: Faults) -> dict[str, Any]:
     if faults.kind == "null":
         message = {"role": "assistant", "content": None}
         choice = {**choice, "message": message, "finish_reason": "stop"}
+        # Nothing but its end was generated: of more, something would be left.
+        completion = {**completion, "usage": {**completion["usage"], "completion_tokens": 1}}
     elif faults.kind == "length" and message.get("tool_calls"):
         *before, last = message["tool_calls"]
         function = last["function"]

@@ -27,6 +27,8 @@ _LONGEST_CONSENT = 2000
 _LONGEST_CELL = 400
 _LINKED = 0.6
 """The part of a menu's characters that stand in links, at least."""
+_LEAST_SAID = 200
+"""Characters beside its links from which on a menu says something."""
 _RAISED = str.maketrans("0123456789+-−n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿ")
 _EXPONENT = re.compile(r"[+\-−]?[0-9n]+")
 _PICTURE_FILE = re.compile(r"\.(png|jpe?g|gif|svg|webp|avif)$", re.I)
@@ -39,6 +41,11 @@ class Block(NamedTuple):
     text: str
     row: bool = False
     links: bool = False
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it may be shown beside something else, in one line."""
+        return len(self.text) <= _LONGEST_CELL
 
 
 def prepare(root: Any) -> list[Block]:
@@ -110,7 +117,7 @@ class _Walk:
             self.found.extend(_rows(element))
         elif tag == "dl":
             self.flush()
-            self._terms(element)
+            self._say(self._terms(element))
         else:
             self._children(element, tag)
 
@@ -151,24 +158,32 @@ class _Walk:
             self.found.append(Block(f"[image: {words}]"))
             self._pieces, self._linked = pieces, linked
 
-    def _terms(self, element: Any) -> None:
-        """Terms of a list with what is said of each, in one line where both are short."""
-        term = ""
-        for node in element.iter("dt", "dd"):
-            inner = blocks_within(node)
-            if node.tag == "dt":
-                if term:
-                    self.found.append(Block(term))
-                term = " ".join(block.text for block in inner)
-            elif len(inner) == 1 and term and len(inner[0].text) <= _LONGEST_CELL:
+    def _terms(self, element: Any, term: str = "") -> str:
+        """Terms of a list with what is said of each, in one line where both are short; returns the term that nothing
+        has been said of yet."""
+        self._add(element.text)
+        for node in element:
+            if node.tag == "dd" and term and len(inner := blocks_within(node)) == 1 and inner[0].is_short:
+                self.flush()
                 self.found.append(Block(f"{term}: {inner[0].text}", row=True))
                 term = ""
+            elif node.tag == "dt":
+                self._say(term)
+                term = " ".join(block.text for block in blocks_within(node))
+            elif node.tag == "div":  # as a style sheet groups them
+                term = self._terms(node, term)
             else:
-                self.found.extend([Block(term)] if term else [])
-                self.found.extend(inner)
+                self._say(term)
+                self.visit(node)
                 term = ""
-        if term:
-            self.found.append(Block(term))
+            self._add(node.tail)
+        self.flush()
+        return term
+
+    def _say(self, text: str) -> None:
+        self.flush()
+        if text:
+            self.found.append(Block(text))
 
 
 def without_scripts(root: Any) -> list[Block]:
@@ -184,10 +199,12 @@ def blocks_within(element: Any) -> list[Block]:
 
 
 def _holds_data(table: Any) -> bool:
-    """Whether a table is one: its cells are short and hold no tables."""
+    """Whether a table is one: its cells are short and hold no tables, and nothing stands beside them."""
     if next(table.iterdescendants("table"), None) is not None:
         return False
-    return all(len("".join(cell.itertext())) <= _LONGEST_CELL for cell in table.iter("td", "th"))
+    cells = [_length(cell) for cell in table.iter("td", "th")]
+    beside = sum(_length(caption) for caption in table.iter("caption"))
+    return max(cells, default=0) <= _LONGEST_CELL and sum(cells) + beside == _length(table)
 
 
 def _rows(table: Any) -> Iterator[Block]:
@@ -202,13 +219,14 @@ def _rows(table: Any) -> Iterator[Block]:
 def _is_menu(element: Any) -> bool:
     """Whether an element is called a menu and consists of links, or is called a banner about cookies and is short."""
     names = " ".join((element.get("id") or "", element.get("class") or "", element.get("aria-label") or "")).lower()
-    if _CONSENT.search(names) and len("".join(element.itertext())) <= _LONGEST_CONSENT:
+    if _CONSENT.search(names) and _length(element) <= _LONGEST_CONSENT:
         return True
-    named = element.tag == "nav" or element.get("role") in ("navigation", "menu", "menubar", "toolbar", "search")
-    if not named and not _MENU.search(names):
+    declared = element.tag == "nav" or element.get("role") in ("navigation", "menu", "menubar", "toolbar", "search")
+    if not declared and not _MENU.search(names):
         return False
+    length = _length(element)
     linked = sum(_length(link) for link in element.iter("a"))
-    return linked >= _LINKED * max(1, _length(element))
+    return linked >= _LINKED * max(1, length) or (declared and length - linked <= _LEAST_SAID)
 
 
 def _length(element: Any) -> int:
