@@ -112,7 +112,7 @@ def test_a_run_is_not_continued_with_another_configuration_data_or_model(
     first = program.here(*command)
     assert first.code == 0, first.said
     before = runs(program.folder)
-    line = line_of(program.here(*order, *change(program)))
+    line = line_of(program.here(*command, *change(program)))
     assert [part for part in ("results/r", "--run NAME", differs) if part not in line] == [], line
     assert runs(program.folder) == before
 
@@ -141,7 +141,8 @@ def served_by_script(folder: Path) -> Path:
         f"#!{sys.executable}\n"
         "import os, sys\n"
         "said = dict(zip(sys.argv, sys.argv[1:]))\n"
-        "order = ['-m', 'toleap.serving.scripted', '--port', said['--port'], '--model', said['--served-model-name']]\n"
+        "order = ['-m', 'toleap.serving.scripted', '--port', said['--port']]\n"
+        "order += ['--model', said['--served-model-name']]\n"
         f"os.execv({sys.executable!r}, [{sys.executable!r}, *order, '--policy', 'turns:{turns}'])\n"
     )
     python.chmod(0o755)
