@@ -36,9 +36,9 @@ from toleap.config import Agent, Reader, Sampling
 from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.report.tables import build_table
 from toleap.runs.evaluation import Evaluation
+from toleap.runs.events import Events
 from toleap.runs.judging import Judging
 from toleap.runs.plan import PlannedBenchmark
-from toleap.runs.progress import Progress
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.spending import Meter
 from toleap.runs.store.reading import read_trajectories
@@ -158,7 +158,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
                 player=player,
                 dock=world,
                 store=store,
-                progress=(progress := Progress(len(world.scripts))),
+                events=Events(),
                 system=spoken.system("Find out.", schemas),
                 policy={"results": 3, "page_chars": 500},
                 judging=judging,
@@ -169,7 +169,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
             async def note(key: Any, reason: str, quarantine: bool) -> None:
                 await store.fault(key, reason, quarantine=quarantine)
 
-            scheduler = Scheduler(evaluation.play, note, progress, 8, FAULT_LIMIT)
+            scheduler = Scheduler(evaluation.play, note, 8, FAULT_LIMIT)
             await scheduler.run(store.owed(["bench"]))
             await judging.finish()
             return Played(store.result(), *stored(folder), scheduler.halted)

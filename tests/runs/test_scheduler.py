@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toleap.commands.terminal import Progress
 from toleap.errors import Fault, ServerFault, StoreFault, ToolFault
-from toleap.runs.progress import Progress
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.store.store import Owed
 from toleap.types import Key, Turn, Usage, Verdict
@@ -51,7 +51,7 @@ class Game:
         self.noted.append((key, reason, quarantined))
 
     def scheduler(self, *, at_once: int = 4, limit: int = 3) -> Scheduler:
-        return Scheduler(self.play, self.note, Progress(planned=len(KEYS)), at_once, limit)
+        return Scheduler(self.play, self.note, at_once, limit)
 
 
 def owed(count: int, faults: int = 0) -> list[Owed]:
@@ -65,7 +65,7 @@ def test_every_attempt_is_played_once_and_never_more_at_once_than_allowed(count:
     asyncio.run(scheduler.run(owed(count)))
     assert sorted(game.ended) == sorted(KEYS[:count]) and set(game.played.values()) <= {1}
     assert game.most == min(count, at_once)
-    assert (scheduler.halted, scheduler.progress.in_flight, game.noted) == (None, 0, [])
+    assert (scheduler.halted, scheduler.in_flight, game.noted) == (None, 0, [])
 
 
 async def test_one_at_a_time_keeps_the_order() -> None:
@@ -94,7 +94,6 @@ def test_a_fault_is_played_again_up_to_the_limit_and_then_set_aside(
     assert Counter(key for key, *_ in game.noted) == {
         key: min(len(list_), limit) for key, list_ in failures.items() if list_
     }
-    assert scheduler.progress.faults == len(game.noted)
     assert scheduler.halted is None
 
 
@@ -118,7 +117,7 @@ async def test_what_would_fail_every_attempt_halts_the_run_and_counts_against_no
     await scheduler.run(owed(10))
     assert scheduler.halted == str(fault)
     assert (game.ended, game.noted) == (KEYS[:2], [])
-    assert scheduler.progress.in_flight == 0
+    assert scheduler.in_flight == 0
 
 
 async def test_a_halt_cancels_what_is_in_flight() -> None:
@@ -144,7 +143,7 @@ async def test_stopped_it_ends_at_once_with_the_first_reason() -> None:
     scheduler.stop("the server ended")
     await running
     assert scheduler.halted == "interrupted"
-    assert (game.ended, game.noted, game.now, scheduler.progress.in_flight) == ([], [], 0, 0)
+    assert (game.ended, game.noted, game.now, scheduler.in_flight) == ([], [], 0, 0)
 
 
 async def test_stopped_before_it_began_it_plays_nothing() -> None:
@@ -161,7 +160,7 @@ async def test_a_fault_that_cannot_be_noted_is_not_swallowed() -> None:
     async def note(_key: Key, _reason: str, _quarantined: bool) -> None:
         raise StoreFault("disk full")
 
-    scheduler = Scheduler(game.play, note, Progress(planned=1), 1, 3)
+    scheduler = Scheduler(game.play, note, 1, 3)
     with pytest.raises(StoreFault, match="disk full"):
         await scheduler.run(owed(1))
 
@@ -172,11 +171,11 @@ async def test_when_a_fault_cannot_be_noted_the_others_are_stopped_too() -> None
     async def note(_key: Key, _reason: str, _quarantined: bool) -> None:
         raise StoreFault("disk full")
 
-    scheduler = Scheduler(game.play, note, Progress(planned=30), 2, 3)
+    scheduler = Scheduler(game.play, note, 2, 3)
     with pytest.raises(StoreFault, match="disk full"):
         await scheduler.run(owed(30))
     assert len(game.ended) <= 2
-    assert (scheduler.halted, scheduler.progress.in_flight) == ("disk full", 0)
+    assert (scheduler.halted, scheduler.in_flight) == ("disk full", 0)
 
 
 @pytest.mark.parametrize(
@@ -192,13 +191,13 @@ async def test_what_fails_because_the_run_is_stopped_is_not_held_against_the_att
             raise fault from None
 
     game.blocked = asyncio.Event()
-    scheduler = Scheduler(play, game.note, Progress(planned=10), 3, 1)
+    scheduler = Scheduler(play, game.note, 3, 1)
     running = asyncio.create_task(scheduler.run(owed(10)))
     while game.now < 3:
         await asyncio.sleep(0)
     scheduler.stop("interrupted")
     await running
-    assert (scheduler.halted, game.noted, scheduler.progress.faults, len(game.played)) == ("interrupted", [], 0, 0)
+    assert (scheduler.halted, game.noted, len(game.played)) == ("interrupted", [], 0)
 
 
 async def test_an_attempt_whose_cancellation_becomes_a_fault_ends_its_worker_all_the_same() -> None:
@@ -210,14 +209,14 @@ async def test_an_attempt_whose_cancellation_becomes_a_fault_ends_its_worker_all
         except asyncio.CancelledError:
             raise ToolFault("the connection closed") from None
 
-    scheduler = Scheduler(play, game.note, Progress(planned=10), 2, 3)
+    scheduler = Scheduler(play, game.note, 2, 3)
     running = asyncio.create_task(scheduler.run(owed(10)))
     while game.now < 2:
         await asyncio.sleep(0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert (game.noted, game.now, scheduler.progress.in_flight) == ([], 0, 0)
+    assert (game.noted, game.now, scheduler.in_flight) == ([], 0, 0)
 
 
 async def test_an_attempt_that_waited_for_something_cancelled_is_owed_and_the_others_go_on() -> None:
@@ -246,7 +245,7 @@ async def test_stopped_while_a_fault_is_being_noted_it_is_noted_once_and_not_pla
         noting.set()
         await go_on.wait()
 
-    scheduler = Scheduler(game.play, note, Progress(planned=1), 1, 3)
+    scheduler = Scheduler(game.play, note, 1, 3)
     running = asyncio.create_task(scheduler.run(owed(1)))
     await noting.wait()
     scheduler.stop("interrupted")
@@ -295,7 +294,7 @@ def test_the_line_shows_what_counts() -> None:
     progress = Progress(planned=4, faults=2, in_flight=1)
     progress.turn(Turn(0, {}, (), usage=Usage(prompt=500, completion=40)))
     for status in ("correct", "wrong", "unscored"):
-        progress.ended()
+        progress.done += 1
         progress.judged(Verdict(status, "", "gaia"))  # type: ignore[arg-type]
     line = progress.line()
     assert line.startswith("3/4 done · 1 in flight · avg 50.0 % · 1 turns · ")
@@ -305,7 +304,7 @@ def test_the_line_shows_what_counts() -> None:
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 10**7))
 def test_the_line_is_one_line_whatever_the_counts(done: int, planned: int, seconds: float) -> None:
-    progress = Progress(planned=done + planned, done=done, finished_now=done)
+    progress = Progress(planned=done + planned, done=done)
     progress.started -= seconds
     assert re.fullmatch(
         r"\d+/\d+ done · 0 in flight · avg – · 0 turns · 0 tok/s · [\d:]+ · left (–|[\d:]+)", progress.line()
@@ -313,6 +312,6 @@ def test_the_line_is_one_line_whatever_the_counts(done: int, planned: int, secon
 
 
 def test_hours_are_shown_as_hours() -> None:
-    progress = Progress(planned=2, done=1, finished_now=1)
+    progress = Progress(planned=2, done=1)
     progress.started -= 3_725.5
     assert re.search(r" · 1:02:\d\d · left 1:02:\d\d$", progress.line())

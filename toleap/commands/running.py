@@ -6,22 +6,21 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from toleap.commands.terminal import Terminal
 from toleap.commands.varying import Variant, check_different, variants
 from toleap.config import parse_set
 from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
+from toleap.runs.interrupts import catching
 from toleap.runs.plan import Plan, Request, make_plan, with_model
 from toleap.runs.spending import parse_price
-from toleap.types import Varied
-
-if TYPE_CHECKING:
-    from toleap.runs.announcing import Announcement
-    from toleap.runs.run import Outcome
+from toleap.types import RunResult, Varied
 
 FLAGS = {
     "judge_model": "judge.model",
@@ -35,6 +34,14 @@ FLAGS = {
 }
 
 
+class Outcome(NamedTuple):
+    """What came of a run, where it is, and why it stopped before everything was played."""
+
+    result: RunResult
+    folder: Path
+    halted: str | None
+
+
 def run(options: Mapping[str, Any]) -> int:
     """Carry out ``toleap run``; returns the exit code."""
     said = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -43,7 +50,7 @@ def run(options: Mapping[str, Any]) -> int:
     check_different([(variant.values, plan) for variant, plan in zip(made, plans, strict=True)])
     outcomes: list[Outcome] = []
     for group in (*([item] for item in _references(plans[0], made[0].request, options)), plans):
-        outcomes += asyncio.run(_play(group, said, options))
+        outcomes += asyncio.run(_play(group, said))
         if outcomes[-1].halted:
             break
     halted = outcomes[-1].halted
@@ -66,23 +73,27 @@ def _plan(variant: Variant, said: Console) -> Plan:
     return replace(plan, varied=Varied("", variant.values)) if variant.values else plan
 
 
-async def _play(plans: Sequence[Plan], said: Console, options: Mapping[str, Any]) -> list[Outcome]:
-    """Play one plan after the other, several on one server where they ask for the same; a halt ends it."""
+async def _play(plans: Sequence[Plan], said: Console) -> list[Outcome]:
+    """Play one plan after the other, several on one server where they ask for the same; a halt ends it.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted before it was announced.
+    """
     # The tools' libraries take half a second to import: a mistake in the command is answered before that.
-    from toleap.runs.run import execute
+    from toleap.runs.run import Run
     from toleap.runs.servers import KeptServer
 
-    def announce(announcement: Announcement) -> None:
-        _announce(announcement, said)
-
     outcomes: list[Outcome] = []
-    again = options["retry_quarantined"]
     async with KeptServer() as server:
         kept = server if len(plans) > 1 else None
         for plan in plans:
             named = _after(plan, outcomes[0].result.name) if outcomes else plan
-            outcomes.append(await execute(named, said, announce, retry_quarantined=again, kept=kept))
-            if outcomes[-1].halted:
+            with catching() as interrupts:
+                async with Run(named, Terminal(said), server=kept, interrupts=interrupts) as run:
+                    await run.play()
+                    await run.score()
+                    outcomes.append(Outcome(run.result, run.folder, run.halted))
+            if run.halted:
                 break
     return outcomes
 
@@ -109,6 +120,7 @@ def _request(options: Mapping[str, Any]) -> Request:
         preset=options["preset"],
         file=options["config"],
         layer=layer,
+        retry_quarantined=options["retry_quarantined"],
     )
 
 
@@ -121,18 +133,3 @@ def _references(plan: Plan, request: Request, options: Mapping[str, Any]) -> lis
         for found in (item.benchmark for item in plan.benchmarks)
         if found.reference
     ]
-
-
-def _announce(about: Announcement, said: Console) -> None:
-    benchmarks = ", ".join(f"{name} ({tasks})" for name, tasks in about.benchmarks.items())
-    lines = [
-        f"run      {about.run} → {about.folder}",
-        f"plan     {benchmarks} × k {about.k} = {about.attempts} attempts, {about.owed} to run now",
-        f"model    {about.model}, {about.server}",
-        f"tools    {', '.join(about.tools)}",
-        f"web      {'; '.join(f'{name}: {web}' for name, web in about.web.items())}",
-        f"tokens   at most {about.most_tokens:,} written by the model",
-        *([f"cap      {about.cap}"] if about.cap else []),
-        *(f"skipped  {name}: {why}" for name, why in about.skipped.items()),
-    ]
-    said.print("\n".join(lines), markup=False)

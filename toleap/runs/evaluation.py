@@ -14,9 +14,9 @@ from toleap.agent.opening import opening_messages
 from toleap.agent.signs import Watch
 from toleap.data.images import is_picture
 from toleap.errors import TornRecord
+from toleap.runs.events import Events
 from toleap.runs.judging import Judging
 from toleap.runs.plan import PlannedBenchmark
-from toleap.runs.progress import Progress
 from toleap.runs.replaying import replayed
 from toleap.runs.spending import Meter
 from toleap.runs.store.store import Store
@@ -47,7 +47,7 @@ class Evaluation:
     player: Player
     dock: Tools
     store: Store
-    progress: Progress
+    events: Events
     system: str
     policy: Mapping[str, Any]
     judging: Judging
@@ -103,12 +103,12 @@ class Evaluation:
 
     async def _save(self, key: Key, turn: Turn) -> None:
         await self.store.put_turn(key, turn, self.meter.take())
-        self.progress.turn(turn)
+        self.events.turn(key, turn)
         self.watch.turn(turn)
 
     async def _end(self, trajectory: Trajectory, task: Task, benchmark: PlannedBenchmark) -> None:
         ended = await self.store.end(trajectory)
-        self.progress.ended()
+        self.events.ended(trajectory.key)
         self.judging.submit(benchmark.scorers, task, ended)
 
     def _opening(self, task: Task, benchmark: PlannedBenchmark) -> tuple[Message, ...]:

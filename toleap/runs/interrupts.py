@@ -53,13 +53,21 @@ class Interrupts:
 
 @contextlib.contextmanager
 def catching() -> Iterator[Interrupts]:
-    """Handle Ctrl-C and TERM while the block runs, within an event loop."""
+    """Handle Ctrl-C and TERM while the block runs, within an event loop.
+
+    Raises:
+        KeyboardInterrupt: an interrupt cancelled the block, and nothing in it had settled that.
+    """
     handler = Interrupts(asyncio.current_task())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, handler)
     try:
         yield handler
+    except asyncio.CancelledError:
+        if handler.settle():
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 
 from toleap.runs.store.store import Store, Unjudged
 from toleap.scoring.scorers import Scorer
-from toleap.types import Task, Verdict
+from toleap.types import Key, Task, Verdict
 
 
 @dataclass(slots=True)
 class Judging:
-    """The verdicts that are being asked for now. ``told`` is called with each headline verdict once it is durable."""
+    """The verdicts that are being asked for now. ``told`` gets each headline verdict once it is durable."""
 
     store: Store
-    told: Callable[[Verdict], None] = lambda _verdict: None
+    told: Callable[[Key, Verdict], None] = lambda _key, _verdict: None
     _pending: set[asyncio.Task[None]] = field(default_factory=set)
     _failed: BaseException | None = None
     """The first that no scorer could be blamed for: the store's, or a bug of ours."""
@@ -33,7 +33,7 @@ class Judging:
     def submit(self, scorers: Sequence[Scorer], task: Task, ended: Unjudged) -> None:
         """Ask for the verdicts on an attempt in the background, the headline's scorer first."""
         for place, scorer in enumerate(scorers):
-            self._ask(scorer, task, ended, told=self._told if place == 0 else None)
+            self._ask(scorer, task, ended, headline=place == 0)
 
     def submit_missing(self, benchmark: str, scorers: Sequence[Scorer], tasks: Mapping[str, Task]) -> list[int]:
         """Ask for the verdicts that ended attempts at these tasks lack; returns how many of each scorer."""
@@ -43,7 +43,7 @@ class Judging:
                 item for item in self.store.without_verdict(benchmark, scorer.fingerprint) if item.key.task in tasks
             ]
             for item in waiting:
-                self._ask(scorer, tasks[item.key.task], item, told=self._told if place == 0 else None)
+                self._ask(scorer, tasks[item.key.task], item, headline=place == 0)
             asked.append(len(waiting))
         return asked
 
@@ -63,8 +63,8 @@ class Judging:
         for pending in self._pending:
             pending.cancel()
 
-    def _ask(self, scorer: Scorer, task: Task, ended: Unjudged, *, told: Callable[[Verdict], None] | None) -> None:
-        pending = asyncio.create_task(self._score(scorer, task, ended, told))
+    def _ask(self, scorer: Scorer, task: Task, ended: Unjudged, *, headline: bool) -> None:
+        pending = asyncio.create_task(self._score(scorer, task, ended, headline=headline))
         self._pending.add(pending)
         pending.add_done_callback(self._ended)
 
@@ -73,14 +73,8 @@ class Judging:
         if not scored.cancelled() and self._failed is None:
             self._failed = scored.exception()
 
-    def _told(self, verdict: Verdict) -> None:
-        """``told`` as it is when the verdict comes."""
-        self.told(verdict)
-
-    async def _score(
-        self, scorer: Scorer, task: Task, ended: Unjudged, told: Callable[[Verdict], None] | None
-    ) -> None:
+    async def _score(self, scorer: Scorer, task: Task, ended: Unjudged, *, headline: bool) -> None:
         verdict = await scorer.score(task, ended.answer, ended.response)
         await self.store.put_verdict(ended, verdict)
-        if told is not None:
-            told(verdict)
+        if headline:
+            self.told(ended.key, verdict)

@@ -45,6 +45,7 @@ class Request:
     preset: str | None = None
     file: Path | None = None
     layer: Mapping[str, Any] = field(default_factory=dict)
+    retry_quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Plan:
     judges: Judges
     varied: Varied | None = None
     """The run's place in an ablation; its first run has no name there yet."""
+    retry_quarantined: bool = False
+    """Whether attempts that were set aside have all their tries again."""
 
     @property
     def shows_pictures(self) -> bool:
@@ -155,7 +158,10 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     if config.agent.pictures == "show" and not profile.sees_images:
         planned, unseen = _without_pictures(planned, model.label, skip=request.everything)
         skipped += unseen
-    return Plan(config, operation, model, planned, skipped, k, request.results, request.run, judges)
+    again = request.retry_quarantined
+    return Plan(
+        config, operation, model, planned, skipped, k, request.results, request.run, judges, retry_quarantined=again
+    )
 
 
 def with_model(request: Request, model: str, benchmark: Benchmark) -> Request:

@@ -1,18 +1,18 @@
-"""One run from its plan to its result: tools, store, model server, scheduler, scores."""
+"""One run, and all that belongs to it: tools, store, model server, judges.
+
+``async with Run(plan, events) as run`` checks the plan against what is there and writes it down; ``play`` plays what
+is owed, ``score`` waits for the verdicts, and ``result`` is what the records say of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from rich.console import Console
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
 
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
@@ -23,15 +23,14 @@ from toleap.chat.dialects import dialect_for
 from toleap.config import fingerprint
 from toleap.dock.dock import TOOL_NAMES, Dock
 from toleap.errors import StoreFault
-from toleap.runs.announcing import Announcement, announcement
 from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.beginning import check_same, write_plan
 from toleap.runs.descriptors import room_for
 from toleap.runs.evaluation import Evaluation
-from toleap.runs.interrupts import INTERRUPTED, Interrupts, catching
+from toleap.runs.events import Events
+from toleap.runs.interrupts import INTERRUPTED, Interrupts
 from toleap.runs.judging import Judging
-from toleap.runs.plan import Plan, PlannedBenchmark, identity, run_name
-from toleap.runs.progress import Progress, shown
+from toleap.runs.plan import Plan, identity, run_name
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.servers import KeptServer, Served, started
 from toleap.runs.spending import ROLES, Meter, cap_of
@@ -41,175 +40,193 @@ from toleap.runs.surroundings import surroundings
 from toleap.types import Key, RunResult, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a run. ``halted`` says why it stopped before everything was played, None where it did not."""
+class Run:
+    """A plan that is being carried out.
 
-    result: RunResult
-    folder: Path
-    halted: str | None
-
-
-async def execute(
-    plan: Plan,
-    console: Console,
-    announce: Callable[[Announcement], None],
-    *,
-    retry_quarantined: bool = False,
-    kept: KeptServer | None = None,
-) -> Outcome:
-    """Run a plan to its end, or until it is interrupted; on the server that is ``kept``, or on one of its own.
-
-    Raises:
-        UsageError: the tools cannot work here, or the run was made with other settings. Nothing was written.
-        ServerFault: the model server did not start.
-        KeyboardInterrupt: it was interrupted before it was announced.
+    Args:
+        plan: what to do.
+        events: who is told what happens.
+        server: lends the model server, so that the next run can have it too; without it the run has one of its own.
+        interrupts: tells a cancellation by Ctrl-C, after which the run ends in good order, from any other.
     """
-    with catching() as interrupts:
+
+    def __init__(
+        self,
+        plan: Plan,
+        events: Events | None = None,
+        *,
+        server: KeptServer | None = None,
+        interrupts: Interrupts | None = None,
+    ) -> None:
+        self.plan = plan
+        self.name = ""
+        self.folder = plan.results
+        self.owed = 0
+        """How many attempts were owed when the run began."""
+        self.halted: str | None = None
+        """Why it stopped before everything was played, None where it did not."""
+        self._events = events or Events()
+        self._server = server
+        self._interrupts = interrupts or Interrupts(None)
+        self._open = AsyncExitStack()
+        self._cap = cap_of(plan.operation)
+        self._planned = {item.benchmark.name: item for item in plan.benchmarks}
+        self._scheduler: Scheduler | None = None
+
+    async def __aenter__(self) -> Self:
+        """Check the run against its folder, write its plan down, and find what is owed.
+
+        Raises:
+            UsageError: the tools cannot work here, or the run was made with other settings. Nothing was written.
+        """
         try:
-            return await _execute(plan, console, announce, interrupts, kept, retry_quarantined=retry_quarantined)
-        except asyncio.CancelledError:
-            if interrupts.settle():
-                raise KeyboardInterrupt from None
+            await self._begin()
+        except BaseException:
+            await self._open.aclose()
             raise
+        return self
 
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
 
-async def _execute(
-    plan: Plan,
-    console: Console,
-    announce: Callable[[Announcement], None],
-    interrupts: Interrupts,
-    kept: KeptServer | None,
-    *,
-    retry_quarantined: bool,
-) -> Outcome:
-    async with _dock(plan, console) as dock:
-        settings = identity(plan, dock.schemas())
-        name = run_name(plan, fingerprint(settings))
-        folder = plan.results / name
-        if salvaged := mend(folder):
-            console.print(f"warning: {salvaged}", markup=False)
-        check_same(folder, settings, plan)
-        with Store(folder) as store:
-            await write_plan(store, plan, settings)
-            store.surroundings = surroundings(plan, plan.config.dock.tools)
-            for key in store.state.lost():
-                console.print(f"{key}: its stored record is damaged, so it is owed again", markup=False)
-            planned = {item.benchmark.name: item for item in plan.benchmarks}
-            owed = _owed(plan, store, planned, with_quarantined=retry_quarantined)
-            if retry_quarantined:
-                await store.forgive(item.key for item in owed)
-                owed = _owed(plan, store, planned, with_quarantined=True)
-            meter = Meter(dict.fromkeys(ROLES, Usage()) | store.spent())
-            announce(announcement(plan, name, folder, len(owed), meter))
-            try:
-                async with _judging(plan, store, console) as judging:
-                    playing = _Playing(plan, name, planned, store, dock, judging, console, interrupts, meter, kept)
-                    halted = await playing.play(owed) if owed else None
-                    if halted == INTERRUPTED:
-                        judging.stop()
-            except asyncio.CancelledError:
-                # Only what is durable counts from here on, so the result can be shown as it is.
-                if not interrupts.settle():
-                    raise
-                halted = INTERRUPTED
-            return Outcome(store.result(), folder, halted)
+    async def play(self) -> None:
+        """Play what is owed until all of it has ended or is set aside, or something stops the run (``halted``).
 
-
-def _dock(plan: Plan, console: Console) -> Dock:
-    settings, operation = plan.config.dock, plan.operation
-
-    def told(line: str) -> None:
-        console.print(line, markup=False, highlight=False)
-
-    return Dock(
-        settings.tools, trust=operation.trust, deadline=settings.deadline, told=told, patience=operation.patience
-    )
-
-
-def _owed(plan: Plan, store: Store, planned: Mapping[str, PlannedBenchmark], *, with_quarantined: bool) -> list[Owed]:
-    """What the run has to play now: a smaller extent than before leaves out the rest."""
-    return [
-        item
-        for item in store.owed(planned, with_quarantined=with_quarantined)
-        if item.key.attempt < plan.k and item.key.task in planned[item.key.benchmark].tasks
-    ]
-
-
-@contextlib.asynccontextmanager
-async def _judging(plan: Plan, store: Store, console: Console) -> AsyncIterator[Judging]:
-    """Scores what earlier starts left without a verdict, and waits at the end for every verdict asked for."""
-    judging = Judging(store)
-    async with contextlib.aclosing(plan.judges):
-        for item in plan.benchmarks:
-            judging.submit_missing(item.benchmark.name, item.scorers, item.tasks)
-        yield judging
-        if judging.pending:
-            console.print(f"judging: {judging.pending} answers", highlight=False)
-        await judging.finish()
-
-
-@dataclass(slots=True)
-class _Playing:
-    """The part of a run that needs a model server."""
-
-    plan: Plan
-    name: str
-    planned: Mapping[str, PlannedBenchmark]
-    store: Store
-    dock: Dock
-    judging: Judging
-    console: Console
-    interrupts: Interrupts
-    meter: Meter
-    kept: KeptServer | None
-
-    async def play(self, owed: list[Owed]) -> str | None:
-        """Play what is owed; returns why it stopped early, or None."""
-        operation, cap = self.plan.operation, cap_of(self.plan.operation)
-        if full := cap.reached(self.meter):
-            return full
-        progress = Progress(planned=len(owed), spent=lambda: cap.shown(self.meter))
-        self.judging.told = progress.judged
+        Raises:
+            ServerFault: the model server did not start.
+            StoreFault: the store cannot be written.
+        """
+        self.halted = self._cap.reached(self._meter) if self._owed else None
+        if not self._owed or self.halted:
+            return
         try:
-            async with (
-                self._endpoint() as served,
-                self._chat(served) as chat,
-                connected(self.plan, served, self.meter.counter("auxiliary")) as auxiliary,
-            ):
-                evaluation = self._evaluation(chat, auxiliary, progress)
-                at_once = room_for(min(operation.max_in_flight, len(owed)), self._log)
-                scheduler = Scheduler(
-                    evaluation.play,
-                    self._note_fault,
-                    progress,
-                    at_once,
-                    operation.fault_limit,
-                    closed=lambda: cap.reached(self.meter),
-                )
-                progress.started = time.monotonic()
-                async with shown(progress, self.console), _watching(served, scheduler, self._log):
-                    with self.interrupts.stopping(scheduler.stop):
-                        await scheduler.run(owed)
-                return scheduler.halted
+            await self._play()
         except asyncio.CancelledError:
-            if not self.interrupts.settle():
+            if not self._interrupts.settle():
                 raise
-            return INTERRUPTED
+            self.halted = INTERRUPTED
         finally:
             with contextlib.suppress(StoreFault):  # a store that cannot be written has stopped the run already
-                await self.store.spend(self.meter.take())
+                await self._store.spend(self._meter.take())
+
+    async def score(self) -> None:
+        """Wait for the verdicts on all that has ended; a run that was interrupted is scored when it goes on.
+
+        Raises:
+            StoreFault: a verdict could not be stored.
+        """
+        if self.halted == INTERRUPTED:
+            self._judging.stop()
+        elif self._judging.pending:
+            self._events.told(f"judging: {self._judging.pending} answers")
+        try:
+            await self._judging.finish()
+        except asyncio.CancelledError:
+            # Only what is durable counts from here on, so the result can be shown as it is.
+            if not self._interrupts.settle():
+                raise
+            self.halted = INTERRUPTED
+
+    def stop(self, reason: str) -> None:
+        """Stop playing at once: what is in flight stays owed at its last durable turn."""
+        if self._scheduler is not None:
+            self._scheduler.stop(reason)
+
+    @property
+    def result(self) -> RunResult:
+        """What the records say of the run now."""
+        return self._store.result()
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are being played."""
+        return self._scheduler.in_flight if self._scheduler else 0
+
+    @property
+    def spent(self) -> str:
+        """What is spent of the run's cap; empty where there is none."""
+        return self._cap.shown(self._meter)
+
+    @property
+    def capped(self) -> str:
+        """What is spent of the cap, and how far attempts in flight can go beyond it."""
+        if self._cap.reached(self._meter):
+            return f"{self.spent}: nothing more is begun"
+        at_once = min(self.plan.operation.max_in_flight, self.owed)
+        beyond = self._cap.most_beyond(self.plan.most_each, at_once)
+        return f"{self.spent}; then the attempts in flight ({at_once}) end, with up to {beyond} more"
+
+    async def _begin(self) -> None:
+        plan, told = self.plan, self._events.told
+        settings, operation = plan.config.dock, plan.operation
+        dock = Dock(
+            settings.tools, trust=operation.trust, deadline=settings.deadline, told=told, patience=operation.patience
+        )
+        self._dock = await self._open.enter_async_context(dock)
+        identified = identity(plan, self._dock.schemas())
+        self.name = run_name(plan, fingerprint(identified))
+        self.folder = plan.results / self.name
+        if salvaged := mend(self.folder):
+            told(f"warning: {salvaged}")
+        check_same(self.folder, identified, plan)
+        self._store = self._open.enter_context(Store(self.folder))
+        await write_plan(self._store, plan, identified)
+        self._store.surroundings = surroundings(plan, settings.tools)
+        for key in self._store.state.lost():
+            told(f"{key}: its stored record is damaged, so it is owed again")
+        if plan.retry_quarantined:
+            await self._store.forgive(item.key for item in self._to_play())
+        self._owed = self._to_play()
+        self.owed = len(self._owed)
+        self._meter = Meter(dict.fromkeys(ROLES, Usage()) | self._store.spent())
+        self._events.planned(self)
+        self._open.push_async_callback(plan.judges.aclose)
+        self._judging = Judging(self._store, self._events.judged)
+        for item in plan.benchmarks:
+            self._judging.submit_missing(item.benchmark.name, item.scorers, item.tasks)
+
+    def _to_play(self) -> list[Owed]:
+        """What the run has to play now: a smaller extent than before leaves out the rest."""
+        owed = self._store.owed(self._planned, with_quarantined=self.plan.retry_quarantined)
+        return [
+            item
+            for item in owed
+            if item.key.attempt < self.plan.k and item.key.task in self._planned[item.key.benchmark].tasks
+        ]
+
+    async def _play(self) -> None:
+        operation, told = self.plan.operation, self._events.told
+        async with (
+            self._endpoint() as served,
+            self._chat(served) as chat,
+            connected(self.plan, served, self._meter.counter("auxiliary")) as auxiliary,
+        ):
+            self._scheduler = Scheduler(
+                self._evaluation(chat, auxiliary).play,
+                self._note_fault,
+                room_for(min(operation.max_in_flight, self.owed), told),
+                operation.fault_limit,
+                closed=lambda: self._cap.reached(self._meter),
+            )
+            self._events.playing()
+            try:
+                async with _watching(served, self._scheduler, told):
+                    with self._interrupts.stopping(self._scheduler.stop):
+                        await self._scheduler.run(self._owed)
+            finally:
+                self._events.played()
+            self.halted = self._scheduler.halted
 
     async def _note_fault(self, key: Key, reason: str, quarantine: bool) -> None:
-        await self.store.spend(self.meter.take())
-        await self.store.fault(key, reason, quarantine=quarantine)
+        await self._store.spend(self._meter.take())
+        await self._store.fault(key, reason, quarantine=quarantine)
+        self._events.failed(key, reason, quarantine)
 
     def _endpoint(self) -> AbstractAsyncContextManager[Served]:
-        lent = self.kept.lent if self.kept else started
-        return lent(self.plan, self._log)
-
-    def _log(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False)
+        lent = self._server.lent if self._server else started
+        return lent(self.plan, self._events.told)
 
     def _chat(self, served: Served) -> Chat:
         model, operation = self.plan.model, self.plan.operation
@@ -220,14 +237,14 @@ class _Playing:
             call_seconds=operation.call_seconds,
             stalled_seconds=operation.stalled_seconds,
             patience=operation.patience,
-            counted=self.meter.counter("model"),
+            counted=self._meter.counter("model"),
             fields=self.plan.config.sampling.fields,
             stream=operation.stream,
             ready=served.ready,
         )
 
-    def _evaluation(self, chat: Chat, auxiliary: Auxiliary | None, progress: Progress) -> Evaluation:
-        config, schemas = self.plan.config, self.dock.schemas()
+    def _evaluation(self, chat: Chat, auxiliary: Auxiliary | None) -> Evaluation:
+        config, schemas = self.plan.config, self._dock.schemas()
         dialect = dialect_for(config.agent.dialect)
         tools = dialect.request_tools(schemas)
         reader = page_reader(config, schemas, auxiliary)
@@ -236,16 +253,16 @@ class _Playing:
         page_chars = config.dock.page_chars if reader is None else config.reader.page_chars
         return Evaluation(
             run=self.name,
-            benchmarks=self.planned,
+            benchmarks=self._planned,
             player=player,
-            dock=self.dock,
-            store=self.store,
-            progress=progress,
+            dock=self._dock,
+            store=self._store,
+            events=self._events,
             system=dialect.system(prompt(config.agent.prompt), schemas),
             policy={"results": config.dock.results, "page_chars": page_chars},
-            judging=self.judging,
-            meter=self.meter,
-            watch=Watch(self._log),
+            judging=self._judging,
+            meter=self._meter,
+            watch=Watch(self._events.told),
             shows_pictures=self.plan.shows_pictures,
         )
 

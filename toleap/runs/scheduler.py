@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from toleap.errors import Fault, ServerFault, StoreFault, ToolFault, UsageError
-from toleap.runs.progress import Progress
 from toleap.runs.store.store import Owed
 from toleap.types import Key
 
@@ -31,13 +30,14 @@ class Scheduler:
 
     play: Play
     note_fault: NoteFault
-    progress: Progress
     max_in_flight: int
     fault_limit: int
     halted: str | None = None
     """Why the run was stopped before everything was played; None where it was not."""
     closed: Callable[[], str | None] = lambda: None
     """Asked before each attempt: why no further one may be begun. Those in flight are played to their end."""
+    in_flight: int = 0
+    """How many attempts are being played."""
     _stopped: bool = False
     _waiting: deque[Owed] = field(default_factory=deque)
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Scheduler:
                 await self._play(self._waiting.popleft())
 
     async def _play(self, item: Owed) -> None:
-        self.progress.in_flight += 1
+        self.in_flight += 1
         try:
             await self.play(item.key)
         except (ServerFault, StoreFault) as fault:
@@ -92,7 +92,7 @@ class Scheduler:
             _log.exception("%s: a bug of ours", item.key)
             await self._failed(item, f"our bug: {type(bug).__name__}: {bug}")
         finally:
-            self.progress.in_flight -= 1
+            self.in_flight -= 1
 
     def _cancelled(self) -> bool:
         """Whether it is this worker that was cancelled, and not only something it waited for."""
@@ -105,7 +105,6 @@ class Scheduler:
         if hopeless:
             self.stop(reason)
             return
-        self.progress.faults += 1
         quarantine = item.faults + 1 >= self.fault_limit
         try:
             await self.note_fault(item.key, reason, quarantine)
