@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toleap.benchmark import Benchmark, load
+from toleap.benchmark import Benchmark, load_benchmark
 from toleap.errors import UsageError
 from toleap.types import Task
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_smallest_benchmark(folder: Path) -> None:
-    benchmark = load("mini")
+    benchmark = load_benchmark("mini")
     assert (benchmark.title, benchmark.language, benchmark.reference, benchmark.corpus) == ("mini", "en", None, None)
     assert (benchmark.score.by, benchmark.breakdown) == ("gaia", ())
     assert benchmark.ready()
@@ -45,11 +45,11 @@ def test_the_smallest_benchmark(folder: Path) -> None:
 
 def test_it_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        load("mini").name = "other"  # type: ignore[misc]
+        load_benchmark("mini").name = "other"  # type: ignore[misc]
 
 
 def test_tasks_are_read_once(folder: Path) -> None:
-    benchmark = load("mini")
+    benchmark = load_benchmark("mini")
     tasks = benchmark.tasks()
     (folder / "mini.jsonl").unlink()
     assert benchmark.tasks() is tasks
@@ -57,12 +57,12 @@ def test_tasks_are_read_once(folder: Path) -> None:
 
 def changed(folder: Path, file: str, text: str) -> str:
     (folder / file).write_text(text)
-    return load("mini").revision
+    return load_benchmark("mini").revision
 
 
 def test_the_revision_is_that_of_all_that_can_change_a_number(folder: Path) -> None:
-    seen = [load("mini").revision]
-    assert load("mini").revision == seen[0]
+    seen = [load_benchmark("mini").revision]
+    assert load_benchmark("mini").revision == seen[0]
     seen.append(changed(folder, "mini.jsonl", json.dumps({**ROW, "Final answer": "42"}) + "\n"))
     seen.append(changed(folder, "notes.txt", "another count"))
     seen.append(changed(folder, "prompt.jinja", "{{ question }}"))
@@ -75,7 +75,7 @@ def test_the_revision_is_that_of_all_that_can_change_a_number(folder: Path) -> N
 
 
 def test_the_revision_does_not_depend_on_the_format_or_the_title(folder: Path) -> None:
-    before = load("mini").revision
+    before = load_benchmark("mini").revision
     (folder / "mini.json").write_text(json.dumps([ROW]))
     assert changed(folder, "benchmark.toml", 'title = "Mini"\n[data]\nsource = "json:mini.json"\n') == before
 
@@ -92,13 +92,13 @@ def test_the_revision_does_not_depend_on_the_format_or_the_title(folder: Path) -
 def test_wrong_sources(folder: Path, toml: str, says: str) -> None:
     (folder / "benchmark.toml").write_text(toml)
     with pytest.raises(UsageError, match=r"benchmark.toml") as caught:
-        load("mini")
+        load_benchmark("mini")
     assert says in str(caught.value)
 
 
 def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
     (folder / "benchmark.toml").write_text('[data]\nsource = "csv:gone.csv"\n[web]\ncorpus = "gone.jsonl"\n')
-    benchmark = load("mini")
+    benchmark = load_benchmark("mini")
     assert not benchmark.ready()
     with pytest.raises(UsageError, match=r"there is no .*gone.csv; type: put the file there"):
         benchmark.tasks()
@@ -106,33 +106,33 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
         _ = benchmark.corpus
     (tmp_path / "benchmarks" / "empty").mkdir()
     with pytest.raises(UsageError, match=r"empty: no benchmark: neither benchmark.toml .* nor empty.jsonl in it"):
-        load("empty")
+        load_benchmark("empty")
     with pytest.raises(UsageError, match="benchmark mini has no option 'k': it has none"):
-        load("mini", options={"k": 1})
+        load_benchmark("mini", options={"k": 1})
 
 
 def test_prompts_of_the_folder(folder: Path) -> None:
     (folder / "prompt.jinja").write_text("Q: {{ question }} {{ files | join }} {{ language }}\n")
-    benchmark = load("mini")
+    benchmark = load_benchmark("mini")
     assert benchmark.render_prompt(benchmark.tasks()[0]) == "Q: How many? notes.txt en"
     for text, says in ((b"{{ answer }}", "line 1: UndefinedError"), (b"\xff", "not UTF-8"), (b"", "empty")):
         (folder / "prompt.jinja").write_bytes(text)
         with pytest.raises(UsageError, match=f"prompt.jinja.*{says}"):
-            load("mini").render_prompt(benchmark.tasks()[0])
+            load_benchmark("mini").render_prompt(benchmark.tasks()[0])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(question=st.text(min_size=1), answer=st.text(min_size=1), language=st.sampled_from(["en", "zh"]))
 def test_the_gold_answer_never_enters_the_prompt(folder: Path, question: str, answer: str, language: str) -> None:
     """The same question with another answer gives the same prompt, so the answer cannot be in it."""
-    benchmark = load("mini")
+    benchmark = load_benchmark("mini")
     prompts = {benchmark.render_prompt(Task("mini", "1", question, gold)) for gold in (answer, "something else")}
     assert len(prompts) == 1
 
 
 @pytest.mark.parametrize("name", ["xbench", "webwalkerqa"])
 def test_shipped_prompts_hide_the_gold_answer(name: str) -> None:
-    benchmark: Benchmark = load(name)
+    benchmark: Benchmark = load_benchmark(name)
     prompt = benchmark.render_prompt(Task(name, "1", "谁?", "GOLD-ANSWER", metadata={"lang": "LANG"}))
     assert "谁?" in prompt
     assert "GOLD-ANSWER" not in prompt
@@ -151,15 +151,15 @@ def test_the_examples_of_the_page_work(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
 
-    rivers = load("rivers").tasks()
+    rivers = load_benchmark("rivers").tasks()
     assert [(task.id, len(task.attachments)) for task in rivers] == [("r1", 0), ("r2", 1)]
 
-    lakes = load("lakes")
+    lakes = load_benchmark("lakes")
     assert [task.metadata for task in lakes.tasks()] == [{"size": "large"}, {"size": "unknown"}]
     assert (lakes.score.by, lakes.breakdown, lakes.corpus) == ("exact", ("size",), lakes.folder / "pages.jsonl")
     assert lakes.render_prompt(lakes.tasks()[0]).endswith("Write the answer inside <answer></answer>.")
 
-    sums = load("sums", trust=True, options={"tasks": 30})
+    sums = load_benchmark("sums", trust=True, options={"tasks": 30})
     assert len(sums.tasks()) == 30
     assert sums.corpus is not None
     assert len(sums.corpus.read_text().splitlines()) == 30

@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toleap.benchmark import Benchmark, load
+    from toleap.api import Result, arun, compare, read_run, run
+    from toleap.benchmark import Benchmark, load_benchmark
     from toleap.config import RunConfig
     from toleap.errors import (
         ContextOverflow,
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
         UsageError,
     )
     from toleap.report.tables import build_table
-    from toleap.runs.store.reading import read_run
+    from toleap.runs.events import Events
     from toleap.types import CallContext, Ending, Key, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "toleap.benchmark": ("Benchmark", "load"),
+    "toleap.api": ("Result", "arun", "compare", "read_run", "run"),
+    "toleap.benchmark": ("Benchmark", "load_benchmark"),
     "toleap.config": ("RunConfig",),
     "toleap.errors": (
         "ContextOverflow",
@@ -41,7 +43,7 @@ _HOMES = {
         "UsageError",
     ),
     "toleap.report.tables": ("build_table",),
-    "toleap.runs.store.reading": ("read_run",),
+    "toleap.runs.events": ("Events",),
     "toleap.types": (
         "CallContext",
         "Ending",
@@ -60,9 +62,11 @@ __all__ = [
     "CallContext",
     "ContextOverflow",
     "Ending",
+    "Events",
     "Fault",
     "JudgeError",
     "Key",
+    "Result",
     "RunConfig",
     "ServerFault",
     "StoreFault",
@@ -76,9 +80,12 @@ __all__ = [
     "UsageError",
     "Verdict",
     "__version__",
+    "arun",
     "build_table",
-    "load",
+    "compare",
+    "load_benchmark",
     "read_run",
+    "run",
 ]
 
 

@@ -21,7 +21,7 @@ from toleap.errors import UsageError
 from toleap.folders import Folder, find
 from toleap.types import Task
 
-__all__ = ["Benchmark", "Readiness", "load"]
+__all__ = ["Benchmark", "Readiness", "load_benchmark"]
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Benchmark:
         return Taken(parent.data.rows, ids)
 
 
-def load(name: str, *, trust: bool = False, options: Mapping[str, Any] | None = None) -> Benchmark:
+def load_benchmark(name: str, *, trust: bool = False, options: Mapping[str, Any] | None = None) -> Benchmark:
     """The benchmark called ``name``, found in the working folder, ``$TOLEAP_PATH`` or what is shipped.
 
     Args:

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from world import NAME
 
-from toleap.benchmark import Benchmark, load
+from toleap.benchmark import Benchmark, load_benchmark
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.judging import Judging
@@ -41,7 +41,7 @@ def main() -> None:
     """The command line."""
     run, work = map(Path, sys.argv[1:])
     os.chdir(work)
-    benchmark = load(NAME)
+    benchmark = load_benchmark(NAME)
     scorer = scorer_for(benchmark.score.by)
     if not isinstance(scorer, RuleScorer):
         raise SystemExit(f"{NAME} is not scored by a rule")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.benchmarks.official import browsecomp, frames, webwalkerqa, write
 from tests.runs.store.building import plan
-from toleap.benchmark import Benchmark, load
+from toleap.benchmark import Benchmark, load_benchmark
 from toleap.data.imports import import_data
 from toleap.folders import shipped_root
 from toleap.report.render import to_markdown
@@ -60,7 +60,7 @@ def check_webwalkerqa(table: Table) -> None:
 
 async def test_webwalkerqa_by_type_and_difficulty_and_by_language(tmp_path: Path) -> None:
     import_data("webwalkerqa", write(tmp_path, "main.jsonl", webwalkerqa()))
-    table = await planned(load("webwalkerqa"), tmp_path / "run")
+    table = await planned(load_benchmark("webwalkerqa"), tmp_path / "run")
     check_webwalkerqa(table)
     assert "type\\*difficulty multi\\_source × easy" in to_markdown(table)
 
@@ -68,14 +68,14 @@ async def test_webwalkerqa_by_type_and_difficulty_and_by_language(tmp_path: Path
 @pytest.mark.skipif(TESTDATA is None, reason="TOLEAP_TESTDATA is not set")
 async def test_webwalkerqa_as_it_is_published(tmp_path: Path) -> None:
     import_data("webwalkerqa", Path(TESTDATA or "") / "webwalkerqa" / "webthinker_test.json")
-    table = await planned(load("webwalkerqa"), tmp_path / "run")
+    table = await planned(load_benchmark("webwalkerqa"), tmp_path / "run")
     check_webwalkerqa(table)
     assert [row for row in groups(table) if row[0] == "lang"] == [("lang", "en", 247), ("lang", "zh", 433)]
 
 
 async def test_frames_by_each_reasoning_type(tmp_path: Path) -> None:
     import_data("frames", write(tmp_path, "test.tsv", frames()))
-    found = groups(await planned(load("frames"), tmp_path / "run"))
+    found = groups(await planned(load_benchmark("frames"), tmp_path / "run"))
     assert found == [
         ("reasoning_types", "Multiple constraints", 549),
         ("reasoning_types", "Numerical reasoning", 275),
@@ -91,5 +91,5 @@ async def test_browsecomp_by_topic(tmp_path: Path) -> None:
     kept = [line for line in toml.read_text().splitlines(keepends=True) if not line.startswith("sha256")]
     toml.write_text("".join(kept).replace('"csv:https://', '"csv:cache:'))
     import_data("browsecomp", write(tmp_path, "browse_comp_test_set.csv", browsecomp()))
-    found = groups(await planned(load("browsecomp"), tmp_path / "run"))
+    found = groups(await planned(load_benchmark("browsecomp"), tmp_path / "run"))
     assert found == [("topic", "Art", 633), ("topic", "Music", 633)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.official import ALL, GOLD, Official, gaia, hle, write
-from toleap.benchmark import Benchmark, load
+from toleap.benchmark import Benchmark, load_benchmark
 from toleap.data.imports import import_data
 from toleap.data.manifest import data_folder
 from toleap.data.prepare import prepare, verify
@@ -63,7 +63,7 @@ def test_loads(item: Official, tmp_path: Path, caplog: pytest.LogCaptureFixture)
     unpinned(item.name, tmp_path)
     path = write(tmp_path / "down", item.file, item.rows())
     done = import_data(item.name, path)
-    benchmark = load(item.name)
+    benchmark = load_benchmark(item.name)
     tasks = benchmark.tasks()
     assert done.rows == len(tasks) == item.count
     assert {task.answer for task in tasks} == {GOLD}
@@ -81,7 +81,7 @@ def test_agenttoleap_rows(item: Official, tmp_path: Path) -> None:
         {"task_id": f"t{n}", "Question": f"q{n}?", "Final answer": GOLD, "file_name": ""} for n in range(item.count)
     ]
     import_data(item.name, write(tmp_path, f"{item.name}.jsonl", rows))
-    assert len(load(item.name).tasks()) == item.count
+    assert len(load_benchmark(item.name).tasks()) == item.count
     with pytest.raises(UsageError, match=f"found {item.count - 1} rows, expected {item.count}"):
         import_data(item.name, write(tmp_path, f"{item.name}.jsonl", rows[1:]))
 
@@ -107,14 +107,14 @@ def test_wrong_files(item: Official, tmp_path: Path) -> None:
             import_data(item.name, write(tmp_path / case, item.file, damaged))
         assert item.file in str(caught.value)
         assert GOLD not in str(caught.value)
-    assert not load(item.name).ready()
+    assert not load_benchmark(item.name).ready()
 
 
 @pytest.mark.parametrize("item", [item for item in ALL if item.secret], ids=lambda item: item.file)
 def test_what_was_encrypted_stays_so(item: Official, tmp_path: Path) -> None:
     unpinned(item.name, tmp_path)
     import_data(item.name, write(tmp_path / "down", item.file, item.rows()))
-    questions = [task.question.encode() for task in load(item.name).tasks()]
+    questions = [task.question.encode() for task in load_benchmark(item.name).tasks()]
     verify([item.name])
     for path in (path for path in (tmp_path / "home").rglob("*") if path.is_file()):
         content = path.read_bytes()
@@ -133,18 +133,18 @@ def test_attachments_of_gaia(tmp_path: Path) -> None:
     path = write(tmp_path / "2023" / "validation", "metadata.parquet", gaia())
     assert import_data("gaia", path).attachments == 38
     shutil.rmtree(tmp_path / "2023")
-    benchmark = load("gaia")
+    benchmark = load_benchmark("gaia")
     files = [file for task in benchmark.tasks() for file in task.attachments]
     assert len(files) == 38
     assert all(file.path.read_text() == f"content of {file.name}" for file in files)
     assert all(file.path.is_relative_to(data_folder("gaia").resolve()) for file in files)
     assert (benchmark.needs_sight, benchmark.text_only) == (True, "gaia-text-103")
-    assert load(benchmark.text_only or "").spec.data.base == "gaia"
+    assert load_benchmark(benchmark.text_only or "").spec.data.base == "gaia"
     files[0].path.unlink()
     assert "is damaged" in verify(["gaia"])[0].problem
     files[0].path.symlink_to("/etc/hostname")
     with pytest.raises(UsageError, match="is a link that leads out of"):
-        load("gaia").tasks()
+        load_benchmark("gaia").tasks()
 
 
 @pytest.mark.parametrize("name", ["../x.txt", "/etc/passwd", "a/../../b"])
@@ -172,22 +172,22 @@ def test_gaia_text_103(tmp_path: Path) -> None:
     ids = [(item["task_id"], item["level"]) for item in json.loads(path.read_text())["ids"]]
     import_data("gaia", write(tmp_path / "down", "metadata.parquet", gaia(ids)))
     with pytest.raises(UsageError, match="type: toleap data prepare gaia-text-103"):
-        load("gaia-text-103").tasks()
+        load_benchmark("gaia-text-103").tasks()
     assert import_data("gaia-text-103", path).rows == 103
     assert prepare("gaia-text-103").rows == 103
-    benchmark = load("gaia-text-103")
+    benchmark = load_benchmark("gaia-text-103")
     assert Counter(task.metadata["Level"] for task in benchmark.tasks()) == {"1": 39, "2": 52, "3": 12}
     assert {task.id for task in benchmark.tasks()} == {name for name, _ in ids}
     assert not benchmark.needs_sight
     swapped = [(name, {"1": "2", "2": "1"}.get(level, level)) for name, level in ids]
     import_data("gaia", write(tmp_path / "down", "metadata.parquet", gaia(swapped)))
     with pytest.raises(UsageError, match="Level is 1 52, 2 39, 3 12; expected 1 39, 2 52, 3 12"):
-        load("gaia-text-103").tasks()
+        load_benchmark("gaia-text-103").tasks()
 
 
 def test_hle_and_its_text_only_part(tmp_path: Path) -> None:
     import_data("hle", write(tmp_path, "test.parquet", hle()))
-    whole, part = load("hle"), load("hle-text")
+    whole, part = load_benchmark("hle"), load_benchmark("hle-text")
     assert (whole.needs_sight, whole.text_only, part.needs_sight) == (True, "hle-text", False)
     seen = [task for task in whole.tasks() if task.attachments]
     assert (len(seen), {task.metadata["image"] for task in seen}) == (342, {"yes"})
@@ -199,12 +199,12 @@ def test_hle_and_its_text_only_part(tmp_path: Path) -> None:
     assert not (data_folder("hle-text") / "images").exists()
     assert verify(["hle-text"])[0].ok
     import_data("hle-text", write(tmp_path, "own.parquet", hle()))  # the whole file, of which it takes its part
-    assert len(load("hle-text").tasks()) == 2158
+    assert len(load_benchmark("hle-text").tasks()) == 2158
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_how_it_is_scored(name: str) -> None:
-    benchmark = load(name)
+    benchmark = load_benchmark(name)
     rubrics = {"seal-0": "sealqa", "xbench-2510": "xbench", "hle-text": "hle", "browsecomp-zh": "browsecomp_zh"}
     if name.startswith("gaia"):
         assert (benchmark.score.by, benchmark.score.also, benchmark.score.rubric) == ("gaia", "judge", "general")
@@ -221,7 +221,7 @@ def test_how_it_is_scored(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_page_says_where_it_is_from(name: str) -> None:
-    benchmark = load(name)
+    benchmark = load_benchmark(name)
     page = (benchmark.folder / "README.md").read_text(encoding="utf-8")
     assert f"toleap data prepare {name}" in page
     assert "arXiv:" in page

@@ -10,7 +10,7 @@ import pytest
 from tests.benchmarks.official import GOLD, browsecomp_zh, frames, gaia, hle, seal, webwalkerqa, write, xbench
 from tests.data.fakehub import FakeHub, serving
 from tests.data.test_hub import run
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.data.manifest import data_folder, read_manifest
 
 pytest.importorskip("datasets")
@@ -108,9 +108,9 @@ def test_all_are_fetched(
         name: said[0] if isinstance(said, list) else said for name, said in zip(COUNTS, found, strict=True)
     } == COUNTS
     for name in COUNTS.keys() - {"hle-text"}:
-        data, manifest = load(name).source.data, read_manifest(name)
+        data, manifest = load_benchmark(name).source.data, read_manifest(name)
         assert manifest is not None
-        assert manifest.source.startswith(f"hub:{load(name).source.place}@{data.revision or 'c' * 40}")
+        assert manifest.source.startswith(f"hub:{load_benchmark(name).source.place}@{data.revision or 'c' * 40}")
         assert not (data_folder(name) / "fetching").exists()
-    assert sum(len(task.attachments) for task in load("gaia").tasks()) == 38
-    assert json.dumps([task.answer for task in load("seal-0").tasks()[:1]]) == json.dumps([GOLD])
+    assert sum(len(task.attachments) for task in load_benchmark("gaia").tasks()) == 38
+    assert json.dumps([task.answer for task in load_benchmark("seal-0").tasks()[:1]]) == json.dumps([GOLD])

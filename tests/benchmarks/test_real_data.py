@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.data.imports import import_data, status
 from toleap.data.manifest import data_folder
 from toleap.data.prepare import verify
@@ -38,7 +38,7 @@ def is_chinese(text: str) -> bool:
 
 def test_xbench() -> None:
     assert import_data("xbench", XBENCH).rows == 100
-    benchmark = load("xbench")
+    benchmark = load_benchmark("xbench")
     tasks = benchmark.tasks()
     assert [task.id for task in tasks] == [str(number) for number in range(1, 101)]
     assert all(is_chinese(task.question) for task in tasks)
@@ -51,7 +51,7 @@ def test_xbench() -> None:
 
 def test_xbench_stays_encrypted_in_the_cache() -> None:
     import_data("xbench", XBENCH)
-    questions = [task.question.encode() for task in load("xbench").tasks()]
+    questions = [task.question.encode() for task in load_benchmark("xbench").tasks()]
     stored = b"".join(path.read_bytes() for path in data_folder("xbench").rglob("*") if path.is_file())
     assert XBENCH.read_bytes() in stored
     assert not any(question in stored for question in questions)
@@ -71,12 +71,12 @@ def test_xbench_with_one_row_less_or_a_wrong_canary(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=says) as caught:
             import_data("xbench", tmp_path / name)
         assert name in str(caught.value)
-    assert not load("xbench").ready()
+    assert not load_benchmark("xbench").ready()
 
 
 def test_webwalkerqa() -> None:
     assert import_data("webwalkerqa", WEBWALKER).rows == 680
-    benchmark = load("webwalkerqa")
+    benchmark = load_benchmark("webwalkerqa")
     tasks = benchmark.tasks()
     assert len({task.id for task in tasks}) == 680
     assert benchmark.breakdown == ("type*difficulty", "lang")
@@ -96,7 +96,7 @@ def test_webwalkerqa_as_the_hub_nests_it(tmp_path: Path) -> None:
     import json
 
     import_data("webwalkerqa", WEBWALKER)
-    flat = load("webwalkerqa")
+    flat = load_benchmark("webwalkerqa")
     nested = [
         {
             "question": row.pop("Question"),
@@ -109,14 +109,14 @@ def test_webwalkerqa_as_the_hub_nests_it(tmp_path: Path) -> None:
     path = tmp_path / "main.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in nested), encoding="utf-8")
     import_data("webwalkerqa", path)
-    official = load("webwalkerqa")
+    official = load_benchmark("webwalkerqa")
     assert official.tasks() == flat.tasks()
     assert official.revision == flat.revision
 
 
 def test_browsecomp_zh_workbook(tmp_path: Path) -> None:
     assert import_data("browsecomp-zh", BROWSECOMP_ZH).rows == 289
-    tasks = load("browsecomp-zh").tasks()
+    tasks = load_benchmark("browsecomp-zh").tasks()
     assert len({task.id for task in tasks}) == 289
     assert all(is_chinese(task.question) for task in tasks)
     assert len({task.metadata["Topic"] for task in tasks}) == 11
@@ -126,7 +126,7 @@ def test_browsecomp_zh_workbook(tmp_path: Path) -> None:
     truncated.write_bytes(BROWSECOMP_ZH.read_bytes()[:40_000])
     with pytest.raises(UsageError, match=r"half\.xlsx: not a whole xlsx file"):
         import_data("browsecomp-zh", truncated)
-    assert len(load("browsecomp-zh").tasks()) == 289
+    assert len(load_benchmark("browsecomp-zh").tasks()) == 289
 
 
 def test_browsecomp_zh_as_the_hub_has_it(tmp_path: Path) -> None:
@@ -137,12 +137,12 @@ def test_browsecomp_zh_as_the_hub_has_it(tmp_path: Path) -> None:
     from toleap.data.readers import parse
 
     import_data("browsecomp-zh", BROWSECOMP_ZH)
-    workbook = load("browsecomp-zh")
+    workbook = load_benchmark("browsecomp-zh")
     rows = [dict(row.cells) for row in parse(BROWSECOMP_ZH.read_bytes(), "xlsx", "f")]
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "test.parquet")
     import_data("browsecomp-zh", tmp_path / "test.parquet")
-    assert load("browsecomp-zh").tasks() == workbook.tasks()
-    assert load("browsecomp-zh").revision == workbook.revision
+    assert load_benchmark("browsecomp-zh").tasks() == workbook.tasks()
+    assert load_benchmark("browsecomp-zh").revision == workbook.revision
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_browsecomp_zh_as_the_hub_has_it(tmp_path: Path) -> None:
 def test_prompts_hide_the_real_answers(name: str, path: Path) -> None:
     """With every gold answer replaced, the prompts stay the same: so no answer is in them."""
     import_data(name, path)
-    benchmark = load(name)
+    benchmark = load_benchmark(name)
     for task in benchmark.tasks():
         assert benchmark.render_prompt(replace(task, answer="another")) == benchmark.render_prompt(task)
         assert repr(task.answer) not in repr(task) or task.answer in task.question

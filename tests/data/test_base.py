@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.conftest import Make
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.data.imports import import_data, status
 from toleap.data.manifest import data_folder
 from toleap.data.prepare import prepare, verify
@@ -62,7 +62,7 @@ def ids_file(path: Path, ids: object) -> Path:
 
 def test_nothing_is_here(three: Path) -> None:
     for name in ("part", "even"):
-        state = load(name).ready()
+        state = load_benchmark(name).ready()
         assert not state
         assert "takes its tasks from another: the data of whole is not here" in state.missing
         assert state.command == (
@@ -75,8 +75,8 @@ def test_nothing_is_here(three: Path) -> None:
 
 def test_tasks_with_a_value(three: Path) -> None:
     import_data("whole", three)
-    assert [task.id for task in load("even").tasks()] == ["a0", "a2"]
-    assert load("even").tasks()[0].benchmark == "even"
+    assert [task.id for task in load_benchmark("even").tasks()] == ["a0", "a2"]
+    assert load_benchmark("even").tasks()[0].benchmark == "even"
     assert not prepare("even").fetched
     assert verify(["even"])[0].ok
 
@@ -84,7 +84,7 @@ def test_tasks_with_a_value(three: Path) -> None:
 @pytest.mark.parametrize("form", ["list", "objects", "named", "lines", "with answers elsewhere"])
 def test_tasks_on_a_list(three: Path, tmp_path: Path, form: str) -> None:
     import_data("whole", three)
-    assert load("part").ready().command == "toleap data import part IDS.json"
+    assert load_benchmark("part").ready().command == "toleap data import part IDS.json"
     with pytest.raises(UsageError, match="the list of the tasks that part takes is not here"):
         prepare("part")
     objects = [{"task_id": name, "level": "1"} for name in reversed(IDS)]
@@ -100,7 +100,7 @@ def test_tasks_on_a_list(three: Path, tmp_path: Path, form: str) -> None:
         case _:
             path = ids_file(tmp_path / "dev.json", [{**item, "Question": "?", "answer": "GOLD"} for item in objects])
     assert import_data("part", path).rows == 2
-    tasks = load("part").tasks()
+    tasks = load_benchmark("part").tasks()
     assert [(task.id, task.metadata["level"]) for task in tasks] == [("a1", "1"), ("a3", "3")]
     assert prepare("part").rows == 2
     stored = b"".join(file.read_bytes() for file in data_folder("part").rglob("*") if file.is_file())
@@ -110,19 +110,19 @@ def test_tasks_on_a_list(three: Path, tmp_path: Path, form: str) -> None:
 def test_a_file_of_its_own(three: Path, tmp_path: Path) -> None:
     own = lines(tmp_path / "part.jsonl", [row for row in PLAIN if row["task_id"] in IDS])
     assert import_data("part", own).rows == 2
-    assert [task.id for task in load("part").tasks()] == ["a1", "a3"]
+    assert [task.id for task in load_benchmark("part").tasks()] == ["a1", "a3"]
     assert (prepare("part").fetched, verify(["part"])[0].ok) == (False, True)
     import_data("whole", three)
     import_data("part", ids_file(tmp_path / "ids.json", IDS))  # the list counts from now on
-    assert load("part").tasks()[0].metadata == {"level": "1"}
+    assert load_benchmark("part").tasks()[0].metadata == {"level": "1"}
 
 
 def test_agenttoleap_rows_of_the_base(three: Path, tmp_path: Path) -> None:
     import_data("whole", lines(tmp_path / "plain.jsonl", PLAIN))
     import_data("part", ids_file(tmp_path / "ids.json", IDS))
-    assert [task.id for task in load("part").tasks()] == ["a1", "a3"]
+    assert [task.id for task in load_benchmark("part").tasks()] == ["a1", "a3"]
     with pytest.raises(UsageError, match="found 4 rows, expected 2"):
-        load("even").tasks()  # these rows do not say which kind they are
+        load_benchmark("even").tasks()  # these rows do not say which kind they are
 
 
 def test_wrong_lists_and_data(three: Path, tmp_path: Path) -> None:
@@ -133,13 +133,13 @@ def test_wrong_lists_and_data(three: Path, tmp_path: Path) -> None:
     import_data("part", ids_file(tmp_path / "ids.json", IDS))
     import_data("whole", lines(three, [{**row, "id": f"b{row['id']}"} for row in ROWS]))
     with pytest.raises(UsageError, match="2 of the 2 selected ids are not in it"):
-        load("part").tasks()
+        load_benchmark("part").tasks()
     import_data("whole", lines(three, [{**row, "Level": 1} for row in ROWS]))
     with pytest.raises(UsageError, match="level is 1 2; expected 1 1, 3 1"):
-        load("part").tasks()
+        load_benchmark("part").tasks()
     (data_folder("part") / "ids.json").write_text("[")
     with pytest.raises(UsageError, match=r"ids.json: not JSON"):
-        load("part").tasks()
+        load_benchmark("part").tasks()
 
 
 def test_wrong_bases(make: Make) -> None:
@@ -148,8 +148,8 @@ def test_wrong_bases(make: Make) -> None:
     make("b", '[data]\nbase = "nothing there"\n')
     make("c", f'[data]\nsource = "jsonl:x.jsonl"\n[data.select]\nsha256 = "{DIGEST}"\n')
     with pytest.raises(UsageError, match=r"data\.base: own has no data of its own that is imported"):
-        load("a")
+        load_benchmark("a")
     with pytest.raises(UsageError, match="unknown benchmark 'nothing there'"):
-        load("b")
+        load_benchmark("b")
     with pytest.raises(UsageError, match=r"data\.select: only tasks of a base are selected"):
-        load("c")
+        load_benchmark("c")

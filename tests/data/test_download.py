@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.conftest import Make
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.data.download import download
 from toleap.data.imports import import_data
 from toleap.data.manifest import data_folder
@@ -56,10 +56,10 @@ def toml(url: str, digest: str = SHA256) -> str:
 
 def test_prepared_from_its_url(site: str, make: Make) -> None:
     make("web", toml(f"{site}/a/b/web.csv?version=3"))
-    assert load("web").ready().command == "toleap data prepare web (or toleap data import web PATH)"
+    assert load_benchmark("web").ready().command == "toleap data prepare web (or toleap data import web PATH)"
     done = prepare("web")
     assert (done.rows, done.fetched, Path(done.where).name) == (2, True, "web.csv")
-    assert [task.answer for task in load("web").tasks()] == ["Ada", "Ulm"]
+    assert [task.answer for task in load_benchmark("web").tasks()] == ["Ada", "Ulm"]
     assert not prepare("web").fetched
     assert not (data_folder("web") / "fetching").exists()
     (checked,) = verify(["web"])
@@ -82,7 +82,7 @@ def test_another_file_is_refused(site: str, make: Make) -> None:
     make("web", toml(f"{site}/web.csv", "0" * 64))
     with pytest.raises(UsageError, match=f"its sha256 is {SHA256[:12]}…, expected 000000000000…"):
         prepare("web")
-    assert not load("web").ready()
+    assert not load_benchmark("web").ready()
     assert not [path for path in data_folder("web").rglob("*") if path.is_file()]
 
 
@@ -106,7 +106,7 @@ def test_no_network(tmp_path: Path, url: str) -> None:
 def test_a_url_needs_a_digest(make: Make) -> None:
     make("web", '[data]\nsource = "csv:https://example.invalid/x.csv"\n')
     with pytest.raises(UsageError, match=r"benchmark.toml: data.sha256: a source with a URL needs the digest"):
-        load("web")
+        load_benchmark("web")
 
 
 def test_a_list_of_ids_from_a_file_with_answers(site: str, make: Make, tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_a_list_of_ids_from_a_file_with_answers(site: str, make: Make, tmp_path:
     digest = hashlib.sha256(b"t0\nt1").hexdigest()
     part = '[data]\nbase = "whole"\nrows = 2\n[data.select]\nurl = "{}"\nsha256 = "{}"\n'
     make("part", part.format(f"{site}/dev.json", digest))
-    assert load("part").ready().command == "toleap data prepare part"
+    assert load_benchmark("part").ready().command == "toleap data prepare part"
     assert (prepare("part").rows, prepare("part").fetched) == (2, False)
-    assert [task.id for task in load("part").tasks()] == ["t0", "t1"]
+    assert [task.id for task in load_benchmark("part").tasks()] == ["t0", "t1"]
     stored = [path for path in data_folder("part").rglob("*") if path.is_file()]
     assert [path.name for path in stored] == ["ids.json"]
     assert "GOLD" not in stored[0].read_text()

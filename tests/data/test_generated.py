@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.data.manifest import data_folder, making
 from toleap.errors import UsageError
 
@@ -53,7 +53,7 @@ def folder(make: Make) -> Path:
 
 
 def test_made_on_first_use_and_then_kept(folder: Path) -> None:
-    benchmark = load("made", trust=True)
+    benchmark = load_benchmark("made", trust=True)
     assert benchmark.ready()
     assert runs() == 0
     assert [task.id for task in benchmark.tasks()] == ["test-0", "test-1"]
@@ -61,19 +61,19 @@ def test_made_on_first_use_and_then_kept(folder: Path) -> None:
     assert benchmark.corpus is not None
     built = benchmark.corpus.parent
     assert benchmark.tasks()[0].attachments[0].path == (built / "files" / "a.csv").resolve()
-    assert load("made", trust=True).tasks() == benchmark.tasks()
+    assert load_benchmark("made", trust=True).tasks() == benchmark.tasks()
     assert runs() == 1
-    assert load("made", trust=True).ready().where == str(built)
+    assert load_benchmark("made", trust=True).ready().where == str(built)
 
 
 def test_options_are_part_of_what_it_is(folder: Path) -> None:
-    default = load("made", trust=True)
-    other = load("made", trust=True, options={"tasks": "3", "split": "train", "share": 1, "hard": "true"})
+    default = load_benchmark("made", trust=True)
+    other = load_benchmark("made", trust=True, options={"tasks": "3", "split": "train", "share": 1, "hard": "true"})
     assert other.options == {"split": "train", "tasks": 3, "hard": True, "share": 1.0}
     assert [task.id for task in other.tasks()] == ["train-0", "train-1", "train-2"]
     assert other.revision != default.revision
     assert runs() == 2
-    assert load("made", options={"split": 2023}).options["split"] == "2023"
+    assert load_benchmark("made", options={"split": 2023}).options["split"] == "2023"
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,20 @@ def test_options_are_part_of_what_it_is(folder: Path) -> None:
 )
 def test_wrong_options(folder: Path, options: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        load("made", trust=True, options=options)
+        load_benchmark("made", trust=True, options=options)
 
 
 def test_changed_code_is_made_again(folder: Path) -> None:
-    first = load("made", trust=True)
+    first = load_benchmark("made", trust=True)
     assert first.tasks()[0].answer == "Port Sel"
     (folder / "facts.py").write_text("CAPITAL = 'Old Harbour'\n")
-    second = load("made", trust=True)
+    second = load_benchmark("made", trust=True)
     assert second.tasks()[0].answer == "Old Harbour"
     assert first.revision != second.revision
 
 
 def test_code_needs_trust(folder: Path) -> None:
-    benchmark = load("made")
+    benchmark = load_benchmark("made")
     state = benchmark.ready()
     assert (state.ready, state.command) == (False, "--trust")
     with pytest.raises(UsageError, match=r"source.py is Python .* add --trust"):
@@ -125,7 +125,7 @@ def test_code_needs_trust(folder: Path) -> None:
 def test_sources_that_do_not_work(make: Make, source: str, says: str) -> None:
     make("made", TOML, {"source.py": source})
     with pytest.raises(UsageError, match=says) as caught:
-        load("made", trust=True).tasks()
+        load_benchmark("made", trust=True).tasks()
     assert "source.py" in str(caught.value)
 
 
@@ -133,14 +133,14 @@ def test_nothing_is_left_of_a_source_that_raised(make: Make) -> None:
     source = "def build(options, into):\n    (into / 'tasks.jsonl').write_text('{')\n    raise KeyError('bug')\n"
     make("made", TOML, {"source.py": source})
     with pytest.raises(KeyError, match="bug"):
-        load("made", trust=True).tasks()
+        load_benchmark("made", trust=True).tasks()
     assert list(data_folder("made").iterdir()) == []
 
 
 @pytest.mark.parametrize("script", ["gone.py", "../made/source.py"])
 def test_the_source_is_a_file_of_the_folder(make: Make, script: str) -> None:
     make("made", f'[data]\nsource = "python:{script}"\n', {"source.py": SOURCE})
-    benchmark = load("made", trust=True)
+    benchmark = load_benchmark("made", trust=True)
     assert not benchmark.ready()
     with pytest.raises(UsageError, match=r"which its benchmark.toml names"):
         benchmark.tasks()
@@ -155,7 +155,7 @@ def test_two_processes_at_once(make: Make, workplace: Path) -> None:
         1,
     )
     make("made", TOML, {"source.py": source, "facts.py": FACTS})
-    code = "from toleap.benchmark import load; print(len(load('made', trust=True).tasks()))"
+    code = "from toleap.benchmark import load_benchmark; print(len(load_benchmark('made', trust=True).tasks()))"
     children = [
         subprocess.Popen([sys.executable, "-c", code], cwd=workplace, env=os.environ.copy(), stdout=subprocess.PIPE)
         for _ in range(2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.conftest import Make
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.data import images
 from toleap.data.imports import import_data
 from toleap.data.manifest import data_folder
@@ -39,7 +39,7 @@ def test_a_picture_is_an_attachment(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "seen.jsonl"
     path.write_text(rows(uri(PNG), "", uri(b"\xff\xd8\xff jpg")))
     assert import_data("seen", path).attachments == 0
-    benchmark = load("seen")
+    benchmark = load_benchmark("seen")
     first, second, third = benchmark.tasks()
     assert [task.metadata["image"] for task in benchmark.tasks()] == ["yes", "no", "yes"]
     assert (first.attachments[0].name, first.attachments[0].path.read_bytes()) == ("image.png", PNG)
@@ -49,19 +49,19 @@ def test_a_picture_is_an_attachment(make: Make, tmp_path: Path) -> None:
     assert benchmark.needs_sight
     before = benchmark.revision
     first.attachments[0].path.write_bytes(b"cut")
-    assert load("seen").revision == before
+    assert load_benchmark("seen").revision == before
 
 
 def test_sight_is_needed_only_for_pictures(make: Make, tmp_path: Path) -> None:
     make("seen", TOML)
     (tmp_path / "seen.jsonl").write_text(rows("", ""))
     import_data("seen", tmp_path / "seen.jsonl")
-    assert not load("seen").needs_sight
+    assert not load_benchmark("seen").needs_sight
     row = '{"Question": "q", "Final answer": "a", "file_name": "%s"}\n'
     for file, needed in (("a.txt", False), ("a.PNG", True)):
         folder = make("plain", "", {"plain.jsonl": row % file})
         (folder / file).write_text("x")
-        assert load("plain").needs_sight is needed
+        assert load_benchmark("plain").needs_sight is needed
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.data.imports import import_data, status
 from toleap.data.manifest import data_folder
 from toleap.errors import UsageError
@@ -54,7 +54,7 @@ def secret(make: Make) -> None:
 
 
 def test_import_then_load(secret: None, tmp_path: Path) -> None:
-    benchmark = load("secret")
+    benchmark = load_benchmark("secret")
     state = benchmark.ready()
     assert (state.ready, state.command) == (False, "toleap data prepare secret (or toleap data import secret PATH)")
     with pytest.raises(
@@ -65,18 +65,18 @@ def test_import_then_load(secret: None, tmp_path: Path) -> None:
     done = import_data("secret", published(tmp_path / "down"))
 
     assert (done.rows, done.attachments) == (2, 1)
-    first, second = load("secret").tasks()
+    first, second = load_benchmark("secret").tasks()
     assert (first.question, first.answer, first.metadata) == ("Who?", "Ada", {"level": "1"})
     assert (second.question, second.answer, second.attachments) == ("Wo?", "Ulm", ())
     assert first.attachments[0].path.read_text() == "attached"
     assert first.attachments[0].path.is_relative_to(data_folder("secret").resolve())
-    assert load("secret").ready()
+    assert load_benchmark("secret").ready()
 
 
 def test_it_stays_encrypted_at_rest(secret: None, tmp_path: Path) -> None:
     path = published(tmp_path / "down")
     import_data("secret", path)
-    _ = load("secret").tasks()
+    _ = load_benchmark("secret").tasks()
     stored = [file for file in data_folder("secret").rglob("*") if file.is_file()]
     assert path.read_bytes() in [file.read_bytes() for file in stored]
     assert not any(b"Ada" in file.read_bytes() or b"Who?" in file.read_bytes() for file in stored)
@@ -99,20 +99,20 @@ def test_nothing_is_written_on_an_error(secret: None, tmp_path: Path, second: st
 
 def test_a_failed_import_leaves_the_former_one(secret: None, tmp_path: Path) -> None:
     import_data("secret", published(tmp_path / "down"))
-    before = load("secret").revision
+    before = load_benchmark("secret").revision
     with pytest.raises(UsageError):
         import_data("secret", published(tmp_path / "down", "!!!!"))
-    assert load("secret").revision == before
+    assert load_benchmark("secret").revision == before
 
 
 def test_a_new_import_replaces_the_former_one(secret: None, tmp_path: Path) -> None:
     import_data("secret", published(tmp_path / "down"))
-    before = load("secret").revision
+    before = load_benchmark("secret").revision
     import_data("secret", published(tmp_path / "down", hide("Wohin?")))
-    assert load("secret").tasks()[1].question == "Wohin?"
-    assert load("secret").revision != before
+    assert load_benchmark("secret").tasks()[1].question == "Wohin?"
+    assert load_benchmark("secret").revision != before
     import_data("secret", published(tmp_path / "down"))
-    assert load("secret").revision == before
+    assert load_benchmark("secret").revision == before
 
 
 def test_agenttoleap_file(secret: None, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_agenttoleap_file(secret: None, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "x.txt").write_text("beside")
     assert import_data("secret", path).attachments == 1
-    assert [task.id for task in load("secret").tasks()] == ["t0", "t1"]
+    assert [task.id for task in load_benchmark("secret").tasks()] == ["t0", "t1"]
     path.write_text(json.dumps(rows[0]) + "\n")
     with pytest.raises(UsageError, match="found 1 rows, expected 2"):
         import_data("secret", path)
@@ -134,12 +134,12 @@ def test_damage_in_the_cache_is_seen(secret: None, tmp_path: Path) -> None:
     done = import_data("secret", published(tmp_path / "down"))
     done.path.write_bytes(done.path.read_bytes()[:-20])
     with pytest.raises(UsageError, match="is damaged; type: toleap data import secret PATH"):
-        load("secret").tasks()
+        load_benchmark("secret").tasks()
     (data_folder("secret") / "manifest.json").write_text('{"folder": "x"')
     with pytest.raises(UsageError, match=r"manifest.json is damaged; type: toleap data import secret PATH"):
-        load("secret").ready()
+        load_benchmark("secret").ready()
     import_data("secret", published(tmp_path / "down"))
-    assert len(load("secret").tasks()) == 2
+    assert len(load_benchmark("secret").tasks()) == 2
 
 
 def test_importing_again_repairs_an_attachment(secret: None, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_importing_again_repairs_an_attachment(secret: None, tmp_path: Path) -> 
         damage(first.path.parent / "files" / "x.txt")
         again = import_data("secret", published(tmp_path / "down"))
         assert again == first
-        assert load("secret").tasks()[0].attachments[0].path.read_text() == "attached"
+        assert load_benchmark("secret").tasks()[0].attachments[0].path.read_text() == "attached"
 
 
 def test_what_cannot_be_imported(secret: None, make: Make, tmp_path: Path) -> None:
@@ -168,13 +168,13 @@ def test_what_cannot_be_imported(secret: None, make: Make, tmp_path: Path) -> No
 
 def test_a_cache_source_takes_an_import_or_a_file_put_there(make: Make, tmp_path: Path) -> None:
     make("kept", '[data]\nsource = "csv:cache:kept.csv"\n')
-    assert load("kept").ready().command == "toleap data import kept PATH"
+    assert load_benchmark("kept").ready().command == "toleap data import kept PATH"
     text = "Question,Final answer\nput,there\n"
     (data_folder("kept") / "kept.csv").write_text(text)
-    assert load("kept").tasks()[0].answer == "there"
+    assert load_benchmark("kept").tasks()[0].answer == "there"
     (tmp_path / "other.csv").write_text(text.replace("there", "imported"))
     import_data("kept", tmp_path / "other.csv")
-    assert load("kept").tasks()[0].answer == "imported"
+    assert load_benchmark("kept").tasks()[0].answer == "imported"
 
 
 def test_status_of_all(secret: None, make: Make, tmp_path: Path) -> None:
@@ -189,9 +189,12 @@ def test_status_of_all(secret: None, make: Make, tmp_path: Path) -> None:
     assert "bad.jsonl, line 1: not JSON" in found["bad"].problem
     assert (found["bad"].ready, found["bad"].where) == (False, "")
     assert (found["made"].ready, found["made"].command) == (False, "--trust")
-    assert (found["secret"].title, found["secret"].command) == ("Secret questions", load("secret").ready().command)
+    assert (found["secret"].title, found["secret"].command) == (
+        "Secret questions",
+        load_benchmark("secret").ready().command,
+    )
     (made,) = status(["made"], trust=True)
     assert (made.ready, made.rows, made.where) == (True, None, "source.py, made on first use")
     import_data("secret", published(tmp_path / "down"))
     (state,) = status(["secret"])
-    assert (state.ready, state.rows, state.revision) == (True, 2, load("secret").revision)
+    assert (state.ready, state.rows, state.revision) == (True, 2, load_benchmark("secret").revision)

@@ -22,7 +22,7 @@ from tests.cli.program import (
     stopped_at_exit,
     wait_until,
 )
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 
 EXTENT = ("--limit", "2", "--k", "2", "--max-in-flight", "4", "--json", *NO_CODE)
 """Two tasks that the oracle solves without running code."""
@@ -177,7 +177,7 @@ def test_a_conversation_that_breaks_the_server_is_set_aside_alone(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOLEAP_HOME", str(program.home))
-    poison = load("atoll").tasks()[1].question
+    poison = load_benchmark("atoll").tasks()[1].question
     with failing(program, {"status": 500, "every": 1, "match": poison}) as server:
         done = run(program, server, *setting(patience=0, fault_limit=2))
         failed = server.stats()["failed"]

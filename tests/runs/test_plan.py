@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.config import PRESETS, fingerprint
 from toleap.errors import UsageError
 from toleap.runs import models
@@ -329,7 +329,7 @@ def test_a_reference_is_the_same_request_for_one_benchmark_on_a_server_of_its_ow
     (workplace / "run.toml").write_text('model = "filed"\n[operation]\nbase_url = "http://127.0.0.1:9/v1"\n')
     asked = Request(names=("paged", "bare"), k=2, limit=3, run="mine", file=Path("run.toml"),
                     layer={"model": "m", "operation.base_url": "http://127.0.0.1:9/v1"})  # fmt: skip
-    made = make_plan(with_model(asked, SCRIPTED["model"], load("paged")), lambda _line: None)
+    made = make_plan(with_model(asked, SCRIPTED["model"], load_benchmark("paged")), lambda _line: None)
     assert (made.model.policy, made.model.base_url, made.named) == ("turns:turns.json", None, None)
     assert [item.benchmark.name for item in made.benchmarks] == ["paged"]
     assert (made.k, made.attempts) == (2, 6)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from toleap.benchmark import load
+from toleap.benchmark import load_benchmark
 from toleap.chat.profiles import all_profiles
 from toleap.commands.output import as_json as print_json
 from toleap.commands.output import as_table
@@ -114,7 +114,7 @@ def status(names: Sequence[str], *, trust: bool, as_json: bool) -> int:
 def _rubric(name: str, *, trust: bool) -> str:
     """The rubric by which a benchmark's answers are judged; empty where none is, or its folder cannot be read."""
     try:
-        score = load(name, trust=trust).score
+        score = load_benchmark(name, trust=trust).score
     except UsageError:
         return ""
     return (score.rubric or "general") if "judge" in (score.by, score.also) else ""
@@ -173,7 +173,7 @@ def _benchmarks() -> list[dict[str, Any]]:
     rows = []
     for name, folder in find_all("benchmarks").items():
         try:
-            item = load(name)
+            item = load_benchmark(name)
             ready = item.ready()
             state, title = ("ready" if ready else ready.command), item.title
         except UsageError as error:

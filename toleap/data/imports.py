@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toleap.benchmark import Benchmark, load
+from toleap.benchmark import Benchmark, load_benchmark
 from toleap.data.attachments import files_folder
 from toleap.data.corpus import open_corpus
 from toleap.data.manifest import FILE, data_folder
@@ -62,7 +62,7 @@ def import_data(name: str, path: Path, more: Sequence[Path] = (), *, trust: bool
     Raises:
         UsageError: the benchmark's data is not imported, the file is not what it needs, or the disk is full.
     """
-    benchmark = load(name, trust=trust)
+    benchmark = load_benchmark(name, trust=trust)
     if not benchmark.source.importable:
         raise UsageError(f"{name} imports nothing: its data is {benchmark.source.kind}:{benchmark.source.place}")
     for part in (path, *more):
@@ -113,7 +113,7 @@ def _import_ids(benchmark: Benchmark, path: Path) -> Imported | None:
 
 def _status(name: str, *, trust: bool) -> DataStatus:
     try:
-        benchmark = load(name, trust=trust)
+        benchmark = load_benchmark(name, trust=trust)
         state = benchmark.ready()
     except UsageError as error:
         return DataStatus(name, name, False, None, "", "", str(error), "")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from toleap.benchmark import Benchmark, load
+from toleap.benchmark import Benchmark, load_benchmark
 from toleap.data.attachments import check_name, files_folder
 from toleap.data.download import download
 from toleap.data.hub import HubData, fetch_files, find_files
@@ -59,7 +59,7 @@ def prepare(name: str, *, again: bool = False, trust: bool = False) -> Prepared:
         UsageError: it cannot be fetched (no network, terms not accepted, an extra is missing), is not what the
             benchmark needs, or has to be imported.
     """
-    benchmark = load(name, trust=trust)
+    benchmark = load_benchmark(name, trust=trust)
     source = benchmark.source
     fetched = False
     if source.parent is not None and not _here(source):
@@ -84,7 +84,7 @@ def verify(names: Iterable[str] | None = None, *, trust: bool = False) -> list[V
 
 def _is_due(name: str, *, trust: bool) -> bool:
     try:
-        return load(name, trust=trust).ready().ready
+        return load_benchmark(name, trust=trust).ready().ready
     except UsageError:
         return True
 
@@ -92,7 +92,7 @@ def _is_due(name: str, *, trust: bool) -> bool:
 def _verify(name: str, *, trust: bool) -> Verified:
     manifest: Manifest | None = None
     try:
-        benchmark = load(name, trust=trust)
+        benchmark = load_benchmark(name, trust=trust)
         state = benchmark.ready()
         if not state:
             raise UsageError(f"{state.missing}; type: {state.command}")

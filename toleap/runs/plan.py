@@ -248,7 +248,7 @@ def _broken(item: Benchmark) -> str | None:
 
 
 def _load(name: str, config: settings.RunConfig, operation: settings.Operation) -> Benchmark:
-    return benchmarks.load(name, trust=operation.trust, options=config.benchmark.get(name))
+    return benchmarks.load_benchmark(name, trust=operation.trust, options=config.benchmark.get(name))
 
 
 def _without_pictures(

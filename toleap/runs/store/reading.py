@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toleap.errors import TornRecord, UsageError
 from toleap.runs.store.database import DATABASE, about, after, check_format, connect, is_damage, is_made
-from toleap.runs.store.records import Kind, Opened, Played, Spent, body_of
+from toleap.runs.store.records import Answered, Benchmark, Kind, Opened, Played, Spent, body_of
 from toleap.runs.store.state import FOLDED, RunState, fold, result_of
-from toleap.types import Key, Message, Role, RunResult, Turn, Usage
+from toleap.types import (
+    Ending,
+    Key,
+    Message,
+    Role,
+    RunResult,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Usage,
+    Verdict,
+)
 
 _ADVICE = "; the toleap run command that made it keeps what is whole and plays the rest again"
 
@@ -69,6 +81,76 @@ def read_trajectories(folder: Path) -> Iterator[tuple[Key, tuple[Message, ...], 
                 begun = trajectory(database, key)
                 if begun is not None:
                     yield key, begun[0].messages, begun[1]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """All that is stored of one attempt. ``ending`` None: it is owed, and the turns are those so far."""
+
+    key: Key
+    opening: tuple[Message, ...]
+    """The system and user messages that it began with."""
+    turns: tuple[Turn, ...]
+    ending: Ending | None = None
+    answer: str | None = None
+    response: str = ""
+    """The whole last message."""
+    forced: bool = False
+    """Whether the answer was asked for at a limit."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """Scorer's fingerprint → its verdict, the headline's first."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The history: the opening, and what each turn added to it."""
+        return (*self.opening, *(message for turn in self.turns for message in turn.messages))
+
+    @property
+    def calls(self) -> tuple[tuple[int, ToolCall, ToolResult], ...]:
+        """Every call with the turn it was made in and what came of it."""
+        return tuple(
+            (turn.index, call, result)
+            for turn in self.turns
+            for call, result in zip(turn.calls, turn.results, strict=False)
+        )
+
+
+def read_attempts(folder: Path, wanted: Key | None = None) -> Iterator[StoredAttempt]:
+    """Every attempt that has begun, or the ``wanted`` one, with its verdicts; a turn that is lost ends its turns.
+
+    Raises:
+        UsageError: the folder holds no run, or its database cannot be read.
+    """
+    with _reading(folder) as database:
+        state = fold(after(database, 0, FOLDED))
+        for name, part in state.benchmarks.items():
+            for key in state.keys(name):
+                if wanted in (None, key) and (stored := _attempt(database, state, part, key)) is not None:
+                    yield stored
+
+
+def _attempt(database: sqlite3.Connection, state: RunState, part: Benchmark, key: Key) -> StoredAttempt | None:
+    origin = state.origin(key.benchmark)
+    try:
+        begun = trajectory(database, key, origin)
+    except TornRecord:
+        begun = None
+    ended = state.ended(key, origin)
+    if ended is None:
+        return None if begun is None else StoredAttempt(key, begun[0].messages, begun[1])
+    bodies = (body_of(record, Answered) for _, record in about(database, Kind.ENDED, *key))
+    answered = next(body for body in bodies if (body.origin, body.digest) == (origin, ended.digest))
+    verdicts = {by.fingerprint: state.verdict(key, ended, by.fingerprint) for by in part.scorers}
+    return StoredAttempt(
+        key,
+        begun[0].messages if begun else (),
+        begun[1] if begun else (),
+        ended.ending,
+        answered.answer,
+        answered.response,
+        ended.forced,
+        {scorer: verdict for scorer, verdict in verdicts.items() if verdict is not None},
+    )
 
 
 def trajectory(
