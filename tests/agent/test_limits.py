@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from toleap.agent.conversation import Conversation
 from toleap.agent.limits import is_loop, limit_reached
-from toleap.agent.loop import Player, run_attempt
+from toleap.agent.loop import Attempt, Player
 from toleap.agent.repetition import LONGEST_PHRASE, SHORTEST_LOOP, ends_in_cycle, ends_in_loop, texts
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
@@ -191,7 +191,9 @@ async def play(server: Any, **agent: Any) -> Trajectory:
     async with Chat(server.url, "m", patience=0.1) as chat:
         player = Player(chat, dialect_for("native"), Sampling(max_tokens=50), Agent(**agent), b"[]", "answer now")
         talk = Conversation(OPENING)
-        return await run_attempt(KEY, talk, player=player, dock=Tools(), context=CallContext("run", *KEY), save=save)
+        return await Attempt(
+            KEY, talk, player=player, dock=Tools(), context=CallContext("run", *KEY), save=save
+        ).play()
 
 
 @pytest.mark.parametrize("part", ["content", "reasoning_content"])

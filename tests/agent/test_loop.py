@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.runs.store.building import stored_turn
 from toleap.agent.conversation import Conversation
-from toleap.agent.loop import Player, call_seed, request_id, run_attempt
+from toleap.agent.loop import Attempt, Player, call_seed, request_id
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
@@ -57,7 +57,7 @@ async def play(server, tools=None, turns=(), dialect="native", sampling=Sampling
     async with Chat(server.url, "m", patience=0.1) as chat:
         player = Player(chat, dialect_for(dialect), sampling, Agent(**agent), b"[]", "answer now")
         talk = Conversation(OPENING, turns)
-        done = await run_attempt(KEY, talk, player=player, dock=tools or Tools(), context=CONTEXT, save=save)
+        done = await Attempt(KEY, talk, player=player, dock=tools or Tools(), context=CONTEXT, save=save).play()
     assert stored == list(done.turns)[len(turns) :]
     assert [turn.index for turn in done.turns] == list(range(len(done.turns)))
     return done
@@ -299,7 +299,7 @@ async def test_a_long_opening_is_sent_whatever_it_is_thought_to_take(endpoint):
     assert talk.prompt_tokens() > 2_048 > talk.least_tokens()
     async with Chat(server.url, "m", patience=0.1) as chat:
         player = Player(chat, dialect_for("native"), Sampling(), Agent(context=2_048), b"[]", "answer now")
-        done = await run_attempt(KEY, talk, player=player, dock=Tools(), context=CONTEXT, save=unsaved)
+        done = await Attempt(KEY, talk, player=player, dock=Tools(), context=CONTEXT, save=unsaved).play()
     assert (done.ending, done.answer) == (Ending.ANSWERED, "1")
 
 

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from toleap.agent.conversation import Conversation
-from toleap.agent.loop import Player, run_attempt
+from toleap.agent.loop import Attempt, Player
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
@@ -40,7 +40,7 @@ async def play(server, dialect):
             chat, dialect_for(dialect), Sampling(), Agent(), None, "now", names={"search", "execute_code"}
         )
         talk, context = Conversation(OPENING), CallContext("run", *KEY)
-        return tools.made, await run_attempt(KEY, talk, player=player, dock=tools, context=context, save=save)
+        return tools.made, await Attempt(KEY, talk, player=player, dock=tools, context=context, save=save).play()
 
 
 @pytest.mark.parametrize("dialect", ["native", "hermes", "agentcpm", "mirothinker", "deepseek"])

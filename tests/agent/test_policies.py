@@ -14,7 +14,7 @@ from tests.runs.store.building import stored_turn
 from toleap.agent import policies
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
-from toleap.agent.loop import Player, run_attempt
+from toleap.agent.loop import Attempt, Player
 from toleap.agent.shortening import summary_prompt, usable_summary
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
@@ -61,7 +61,7 @@ async def play(server: Any, helper: Any = None, turns: tuple[Turn, ...] = (), **
         )
         talk = Conversation(OPENING, [stored_turn(turn) for turn in turns], agent=settings)
         tools = Tools(sum(len(turn.results) for turn in turns))
-        return await run_attempt(KEY, talk, player=player, dock=tools, context=CallContext("r", *KEY), save=save)
+        return await Attempt(KEY, talk, player=player, dock=tools, context=CallContext("r", *KEY), save=save).play()
 
 
 def contents(request: dict[str, Any]) -> list[str | None]:

@@ -14,7 +14,7 @@ from tests.runs.store.building import stored_turn
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.extract import extract
-from toleap.agent.loop import Player, run_attempt
+from toleap.agent.loop import Attempt, Player
 from toleap.agent.reading import (
     PageReader,
     chunked,
@@ -78,9 +78,9 @@ async def play(
         pages = PageReader(reader, lambda name: name == "fetch_url", 1_000, auxiliary)
         agent = Agent()
         player = Player(chat, dialect_for("native"), Sampling(), agent, b"[]", "now", auxiliary, pages)
-        done = await run_attempt(
+        done = await Attempt(
             KEY, Conversation(OPENING), player=player, dock=Tools(result), context=CallContext("r", *KEY), save=save
-        )
+        ).play()
         for helper in chats:
             await helper.__aexit__(None, None, None)
     assert server.requests[1]["messages"][-1]["content"] == done.turns[0].results[0].text

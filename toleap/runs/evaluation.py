@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from toleap.agent.conversation import Conversation
 from toleap.agent.limits import limit_reached
-from toleap.agent.loop import Player, is_last, run_attempt
+from toleap.agent.loop import Attempt, Player, is_last
 from toleap.agent.opening import opening_messages
 from toleap.agent.signs import Watch
 from toleap.data.images import is_picture
@@ -66,9 +66,8 @@ class Evaluation:
         context = self._context(key, task, benchmark)
         try:
             talk = await self._continued(key, self._opening(task, benchmark), context)
-            trajectory = await run_attempt(
-                key, talk, player=self.player, dock=self.dock, context=context, save=self._save
-            )
+            attempt = Attempt(key, talk, player=self.player, dock=self.dock, context=context, save=self._save)
+            trajectory = await attempt.play()
         finally:
             await self.dock.release(context)
         await self._end(trajectory, task, benchmark)
