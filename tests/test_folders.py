@@ -139,8 +139,8 @@ def test_listing_and_loading_import_nothing_of_the_package(site: Path) -> None:
     benchmark(site / "vessa_data" / "rivers", "rivers")
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"
-        "from toleap.commands.listing import show; from toleap.benchmark import load_benchmark\n"
-        "show('benchmarks', as_json=True); print(len(load_benchmark('rivers').tasks()))\n"
+        "from toleap.commands.list import benchmarks, show; from toleap.benchmark import load_benchmark\n"
+        "show(benchmarks(), 'benchmarks', as_json=True); print(len(load_benchmark('rivers').tasks()))\n"
         "print([name for name in sys.modules if name.startswith('vessa')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

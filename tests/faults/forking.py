@@ -65,7 +65,7 @@ def _child(order: Mapping[str, Any]) -> None:
 
 
 def _serve() -> None:
-    import toleap.commands.running
+    import toleap.commands.run
     import toleap.runs.run  # noqa: F401 - imported before the forks
 
     for line in sys.stdin:

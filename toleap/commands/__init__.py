@@ -1,1 +1,1 @@
-"""What each command does, one module per group; imported only when its command runs."""
+"""The commands, one module each: options and body together, imported when the command is used."""
