@@ -63,7 +63,7 @@ def test_frames_have_every_attempt_turn_call_and_verdict(played: toleap.Result) 
     scored = attempts[attempts["correct"].notna()]
     assert len(played.verdicts) == len(scored) and played.verdicts["headline"].all()
     by_task = scored.groupby("task")["correct"].mean().mean()
-    assert by_task == played.table().rows[0].average
+    assert by_task == played.table().rows[0].headline.average
 
 
 def test_a_trajectory_is_the_history_with_its_verdict(played: toleap.Result) -> None:

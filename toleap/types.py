@@ -278,10 +278,8 @@ class AttemptRow:
     key: Key
     ending: Ending | None = None
     forced: bool = False
-    verdict: Verdict | None = None
-    """Its ``raw`` is there only where one of the benchmark's measures is made of it."""
-    second: Verdict | None = None
-    """A verdict beside the headline's, by another scorer, where the benchmark has one."""
+    verdicts: tuple[Verdict | None, ...] = ()
+    """By each of the benchmark's scorers, the headline's first; None where there is none yet."""
     quarantined: bool = False
     fault: str | None = None
     """The last infrastructure failure, where the attempt is owed because of one."""
@@ -302,6 +300,11 @@ class AttemptRow:
     conduct: Conduct | None = None
     """None where it has not ended, or did so before this was recorded."""
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """The headline's."""
+        return self.verdicts[0] if self.verdicts else None
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult:
@@ -319,12 +322,8 @@ class BenchmarkResult:
     """Columns to break the table down by."""
     revision: str = ""
     """Fingerprint of the data, the prompt and the scorer's settings."""
-    judged_by: str = ""
-    """Which judge gave the verdicts and with whose prompt; empty where a rule did."""
-    judge_official: bool = False
-    """Whether that judge's prompt, model and sampling are the owner's."""
-    second_by: str = ""
-    """Which judge gave the second verdicts; empty where there are none."""
+    scorers: tuple[ScoredBy, ...] = (ScoredBy(""),)
+    """Whose verdicts the attempts have, the headline's first."""
     measures: tuple[str, ...] = ()
     """Names of the measures to show beside the average."""
 

@@ -53,7 +53,7 @@ def main() -> None:
         print_table(table, Console(file=io.StringIO(), width=100))
     if not is_complete(table):
         raise SystemExit("some attempts have no verdict of the new scorer")
-    rows = [row for row in table.rows if row.group is None]
+    rows = [row for row in table.rows if row.subject.group is None]
     seconds = {"score": scored - started, "table": time.perf_counter() - scored}
     print(json.dumps({"attempts": rows[0].counts.scored, **seconds}))
 

@@ -40,8 +40,12 @@ async def planned(benchmark: Benchmark, folder: Path) -> Table:
 
 def groups(table: Table) -> Sequence[tuple[str, str, int]]:
     """(column, value, tasks) of each sub-row."""
-    assert all(row.tasks == row.tasks_total for row in table.rows)
-    return [(row.group.column, row.group.value, row.tasks) for row in table.rows if row.group]
+    assert all(row.extent.tasks == row.extent.tasks_total for row in table.rows)
+    return [
+        (row.subject.group.column, row.subject.group.value, row.extent.tasks)
+        for row in table.rows
+        if row.subject.group
+    ]
 
 
 def check_webwalkerqa(table: Table) -> None:

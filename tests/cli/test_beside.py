@@ -54,7 +54,7 @@ def run(program: Program, *names: str, judged: tuple[str, ...] | list[str] = ())
 def shown(done: Done, name: str) -> tuple[float | None, float | None, int | None]:
     """A row's headline, its second headline and how many verdicts that rests on."""
     row: dict[str, Any] = row_of(done.json, name)
-    second = row["second"] or {"average": None, "scored": None}
+    second = row["beside"][0] if row["beside"] else {"average": None, "scored": None}
     return row["average"], second["average"], second["scored"]
 
 

@@ -203,7 +203,7 @@ def check(world: World, played: Played) -> None:
             assert certain <= faults <= len(broken), why
         assert (row.ending is None) == row.quarantined == (faults >= FAULT_LIMIT)
         assert (row.verdict is None) == (row.ending is None)
-    whole = next(row for row in build_table([played.result]).rows if row.group is None)
+    whole = next(row for row in build_table([played.result]).rows if row.subject.group is None)
     counts = whole.counts
     assert counts.planned == len(part.rows) == counts.scored + counts.unscored + counts.owed
     turns = [turn for attempt in played.turns.values() for turn in attempt]

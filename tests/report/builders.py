@@ -18,9 +18,9 @@ def attempt(task: str, index: int, letter: str) -> AttemptRow:
     )
     verdicts = {"1": "correct", "0": "wrong"}
     if letter in verdicts:
-        return replace(row, verdict=Verdict(verdicts[letter], "by rule", "gaia-1"))  # type: ignore[arg-type]
+        return replace(row, verdicts=(Verdict(verdicts[letter], "by rule", "gaia-1"),))  # type: ignore[arg-type]
     if letter == "u":
-        return replace(row, verdict=Verdict("unscored", "judge failed\nwith a trace", "judge-1"))
+        return replace(row, verdicts=(Verdict("unscored", "judge failed\nwith a trace", "judge-1"),))
     if letter == "n":
         return row
     return AttemptRow(row.key, fault=None if letter == "o" else FAULT, quarantined=letter == "q")

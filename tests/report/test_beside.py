@@ -17,7 +17,7 @@ from toleap.report.render import print_table, to_json, to_markdown
 from toleap.report.tables import build_table
 from toleap.report.values import Row, Table
 from toleap.scoring.judge.record import Record
-from toleap.types import BenchmarkResult, Verdict, VerdictStatus
+from toleap.types import BenchmarkResult, ScoredBy, Verdict, VerdictStatus
 
 PUBLISHED = [Published("g", "Other", "b", 0.5, "a paper")]
 STATUS: dict[str, VerdictStatus] = {"1": "correct", "0": "wrong", "u": "unscored"}
@@ -35,7 +35,8 @@ def confident(part: BenchmarkResult, *stated: int) -> BenchmarkResult:
     given_ = iter(stated)
     rows = [
         replace(
-            row, verdict=replace(row.verdict, raw=Record("", 1, structured=False, confidence=next(given_)).dump())
+            row,
+            verdicts=(replace(row.verdict, raw=Record("", 1, structured=False, confidence=next(given_)).dump()),),
         )
         if row.verdict is not None and row.verdict.status != "unscored"
         else row
@@ -47,14 +48,20 @@ def confident(part: BenchmarkResult, *stated: int) -> BenchmarkResult:
 def seconded(part: BenchmarkResult, letters: str, by: str = "gpt-x (toleap prompt)") -> BenchmarkResult:
     """The benchmark with a second verdict for each attempt: as in the builders, n for none."""
     rows = [
-        replace(row, second=Verdict(STATUS[letter], "judge was away", "judge-2") if letter in STATUS else None)
+        replace(
+            row,
+            verdicts=(
+                row.verdict,
+                Verdict(STATUS[letter], "judge was away", "judge-2") if letter in STATUS else None,
+            ),
+        )
         for row, letter in zip(part.rows, letters, strict=True)
     ]
-    return replace(part, rows=tuple(rows), second_by=by)
+    return replace(part, rows=tuple(rows), scorers=(ScoredBy("gaia-1"), ScoredBy("judge-2", by)))
 
 
 def whole(table: Table) -> Row:
-    (row,) = [row for row in table.rows if row.group is None]
+    (row,) = [row for row in table.rows if row.whole]
     return row
 
 
@@ -88,10 +95,10 @@ def test_the_second_headline_has_its_own_count() -> None:
     part = seconded(benchmark("10", "00", "1o"), "11" + "1u" + "1n")
     table = build_table([run(part)])
     row = whole(table)
-    assert row.second is not None
-    assert (row.average, row.counts.scored) == (pytest.approx(0.5), 5)
-    assert (row.second.average, row.second.scored) == (1.0, 4)
-    assert row.second.bounds == (pytest.approx(2 / 3), 1.0)
+    headline, beside = row.headlines
+    assert (headline.average, headline.scored, row.counts.scored) == (pytest.approx(0.5), 5, 5)
+    assert (beside.average, beside.scored) == (1.0, 4)
+    assert beside.bounds == (pytest.approx(2 / 3), 1.0)
     markdown = to_markdown(table)
     assert "| avg@2 by judge |" in markdown
     assert "100.0 ± 0.0 [66.7, 100.0] 4 scored" in markdown
@@ -108,16 +115,15 @@ def test_a_second_verdict_never_touches_the_headline(tasks: list[tuple[str, str]
     part = benchmark(*(letters for letters, _ in tasks))
     both = whole(build_table([run(seconded(part, "".join(second for _, second in tasks)))]))
     alone = whole(build_table([run(part)]))
-    assert replace(both, second=None) == alone
-    assert both.second is not None
-    assert both.second.scored <= both.counts.planned - both.counts.owed
+    headline, beside = both.headlines
+    assert replace(both, headlines=(headline,)) == alone
+    assert beside.scored <= both.counts.planned - both.counts.owed
 
 
 def test_missing_second_verdicts_count_as_wrong_where_that_is_asked_for() -> None:
     table = build_table([run(seconded(benchmark("11"), "1n"))], missing="wrong")
-    second = whole(table).second
-    assert second is not None
-    assert (second.average, second.scored, second.bounds) == (0.5, 1, (0.5, 1.0))
+    _, beside = whole(table).headlines
+    assert (beside.average, beside.scored, beside.bounds) == (0.5, 1, (0.5, 1.0))
 
 
 @pytest.mark.parametrize("k", [1, 8, 64])
@@ -134,12 +140,13 @@ def test_two_headlines_fit_a_hundred_columns(k: int) -> None:
 def test_a_run_without_second_verdicts_beside_one_that_has_them() -> None:
     table = build_table([run(seconded(benchmark("1"), "0")), run(benchmark("1"), name="run-b")])
     line = next(line for line in to_markdown(table).splitlines() if "run-b" in line)
-    assert line.split(" | ")[4] == "–"
+    assert line.split(" | ")[3] == "–"
 
 
 def test_a_judge_that_is_not_the_owners_is_marked_beside_published_numbers() -> None:
-    mine = benchmark("1", judged_by="gpt-x (toleap prompt)")
-    runs = [run(mine), run(replace(mine, judged_by="gpt-y (official prompt)", judge_official=True), name="run-b")]
+    mine = benchmark("1", scorers=(ScoredBy("j", "gpt-x (toleap prompt)"),))
+    theirs = replace(mine, scorers=(ScoredBy("j", "gpt-y (official prompt)", official=True),))
+    runs = [run(mine), run(theirs, name="run-b")]
     table = build_table(runs)
     mark = "published numbers used the owner's judge; this row was judged by gpt-x (toleap prompt)"
     assert f"tiny · run-a: {mark}" in " ".join(terminal(table, PUBLISHED).split())

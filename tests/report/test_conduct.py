@@ -156,7 +156,7 @@ def test_retried_attempts_are_a_selected_sample() -> None:
     rows = [replace(row, faults=1) if row.key == part.rows[0].key else row for row in part.rows]
     found = build_table([run(replace(part, rows=tuple(rows)))])
     row = whole(found)
-    assert row.average == pytest.approx((0.5 + 1 + 1) / 3)
+    assert row.headline.average == pytest.approx((0.5 + 1 + 1) / 3)
     assert row.retried is not None
     assert (row.retried.attempts, row.retried.scored) == (1, 4)
     assert row.retried.average == pytest.approx((0 + 1 + 1) / 3), "the retried attempt was the right one of its task"
@@ -184,5 +184,5 @@ def test_rows_by_different_versions_are_flagged() -> None:
     assert all(row.flags == () for row in same.rows)
     found = build_table([played("1.0", "1.0", name="a"), played("1.1", name="b"), played("1.0", "1.1", name="c")])
     assert [row.flags for row in found.rows] == [(), ("version differs",), ("mixed versions", "version differs")]
-    assert [row.versions for row in found.rows] == [("1.0",), ("1.1",), ("1.0", "1.1")]
+    assert [row.provenance.versions for row in found.rows] == [("1.0",), ("1.1",), ("1.0", "1.1")]
     assert "b: played by toleap: 1.0 (a); 1.1 (b); 1.0 + 1.1 (c)" in terminal(found)

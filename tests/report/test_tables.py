@@ -19,7 +19,7 @@ LETTERS = st.lists(st.text("10unofq", max_size=5), max_size=6)
 
 
 def only(table: Table) -> Row:
-    (row,) = [row for row in table.rows if row.group is None]
+    (row,) = [row for row in table.rows if row.subject.group is None]
     return row
 
 
@@ -52,11 +52,11 @@ def test_a_headline_with_anything_missing_has_bounds_and_a_mark(rows: list[str],
     assert is_complete(table) is row.counts.complete
     assert ("incomplete" in row.flags) is not row.counts.complete
     if row.counts.planned:
-        assert (row.bounds is None) is row.counts.complete
-    if row.bounds and row.average is not None:
-        assert row.bounds[0] - 1e-12 <= row.average <= row.bounds[1] + 1e-12
-    if missing == "wrong" and row.bounds:
-        assert row.average == row.bounds[0]
+        assert (row.headline.bounds is None) is row.counts.complete
+    if row.headline.bounds and row.headline.average is not None:
+        assert row.headline.bounds[0] - 1e-12 <= row.headline.average <= row.headline.bounds[1] + 1e-12
+    if missing == "wrong" and row.headline.bounds:
+        assert row.headline.average == row.headline.bounds[0]
         assert "missing as wrong" in row.flags
         assert notes(table, "missing")
     json.dumps(table.to_dict(), allow_nan=False)
@@ -69,15 +69,17 @@ def test_the_groups_of_a_breakdown_add_up_to_the_row(tasks: list[tuple[int, str]
     whole, *groups = build_table([run(part)]).rows
     assert whole.counts.planned == sum(row.counts.planned for row in groups)
     assert whole.counts.scored == sum(row.counts.scored for row in groups)
-    assert whole.tasks == sum(row.tasks for row in groups)
-    assert [row.group.value for row in groups if row.group] == sorted({str(level) for level, _ in tasks})
+    assert whole.extent.tasks == sum(row.extent.tasks for row in groups)
+    assert [row.subject.group.value for row in groups if row.subject.group] == sorted(
+        {str(level) for level, _ in tasks}
+    )
 
 
 def test_numbers_of_a_worked_run() -> None:
     row = only(build_table([run(benchmark("1111", "1101", "0100", "0000", "1010"))]))
-    assert (row.average, row.se) == pytest.approx((0.5, 0.1767767))
+    assert (row.headline.average, row.headline.se) == pytest.approx((0.5, 0.1767767))
     assert [(rate.k, rate.value) for rate in row.pass_at] == [(1, 0.5), (2, pytest.approx(2 / 3)), (4, 0.8)]
-    assert (row.bounds, row.flags, row.k, row.wilson) == (None, (), 4, None)
+    assert (row.headline.bounds, row.flags, row.extent.k, row.wilson) == (None, (), 4, None)
     behaviour = row.behaviour
     assert (behaviour.turns, behaviour.tool_calls, behaviour.completion_tokens) == (4, 4, 100)
     assert (behaviour.bad_call_rate, behaviour.endings) == (0.25, {"answered": 20})
@@ -85,7 +87,7 @@ def test_numbers_of_a_worked_run() -> None:
 
 def test_a_row_without_ended_attempts_has_no_means() -> None:
     row = only(build_table([run(benchmark("oo"))]))
-    assert (row.average, row.se, row.bounds) == (None, None, (0, 1))
+    assert (row.headline.average, row.headline.se, row.headline.bounds) == (None, None, (0, 1))
     assert (row.behaviour.turns, row.behaviour.bad_call_rate, row.behaviour.endings) == (None, None, {})
 
 
@@ -108,7 +110,7 @@ def test_pass_columns(k: int, ks: list[int]) -> None:
 def test_owed_beats_whatever_else_is_known() -> None:
     verdict = Verdict("correct", "", "s")
     part = benchmark("o")
-    part = replace(part, rows=(replace(part.rows[0], verdict=verdict),))
+    part = replace(part, rows=(replace(part.rows[0], verdicts=(verdict,)),))
     assert only(build_table([run(part)])).counts == Counts(1, 0, 0, 1, 0)
 
 
@@ -155,28 +157,31 @@ def test_a_plan_with_uneven_tasks_is_noted() -> None:
 def test_breakdown_values_sort_naturally_and_may_overlap() -> None:
     metadata = {"t0": {"kind": ["10", "a"]}, "t1": {"kind": "9"}, "t2": {}}
     rows = build_table([run(benchmark("1", "0", "0", metadata=metadata, breakdown=("kind",)))]).rows
-    assert [row.group.value for row in rows if row.group] == ["9", "10", "a", "–"]
-    assert [row.tasks for row in rows] == [3, 1, 1, 1, 1]
+    assert [row.subject.group.value for row in rows if row.subject.group] == ["9", "10", "a", "–"]
+    assert [row.extent.tasks for row in rows] == [3, 1, 1, 1, 1]
 
 
 def test_a_group_knows_its_size_where_the_data_of_every_task_is_there() -> None:
     metadata = {f"t{i}": {"level": "1"} for i in range(5)}
     part = benchmark("1", "0", tasks_total=5, metadata=metadata, breakdown=("level",))
-    assert [(row.tasks, row.tasks_total) for row in build_table([run(part)]).rows] == [(2, 5), (2, 5)]
+    assert [(row.extent.tasks, row.extent.tasks_total) for row in build_table([run(part)]).rows] == [(2, 5), (2, 5)]
     planned_only = replace(part, metadata={task: metadata[task] for task in ("t0", "t1")})
-    assert [(row.tasks, row.tasks_total) for row in build_table([run(planned_only)]).rows] == [(2, 5), (2, None)]
+    assert [(row.extent.tasks, row.extent.tasks_total) for row in build_table([run(planned_only)]).rows] == [
+        (2, 5),
+        (2, None),
+    ]
 
 
 def test_columns_can_be_crossed() -> None:
     metadata = {"t0": {"type": "single", "level": "easy"}, "t1": {"type": "multi", "level": "hard"}}
     rows = build_table([run(benchmark("1", "0", metadata=metadata, breakdown=("type*level",)))]).rows
-    assert [row.group.value for row in rows if row.group] == ["multi × hard", "single × easy"]
+    assert [row.subject.group.value for row in rows if row.subject.group] == ["multi × hard", "single × easy"]
 
 
 def test_scripted_runs_follow_the_measured_ones() -> None:
     runs = [run(benchmark("1"), name="oracle", model="oracle", scripted=True), run(benchmark("0"))]
     table = build_table(runs)
-    assert [(row.model, "scripted" in row.flags) for row in table.rows] == [("tiny", False), ("oracle", True)]
+    assert [(row.subject.model, "scripted" in row.flags) for row in table.rows] == [("tiny", False), ("oracle", True)]
 
 
 def test_rows_with_other_settings_are_flagged_with_the_keys() -> None:
@@ -219,7 +224,7 @@ def test_the_same_difference_in_several_benchmarks_is_noted_once() -> None:
 
 def test_another_revision_or_scorer_is_flagged() -> None:
     part = benchmark("1")
-    rescored = replace(part, rows=(replace(part.rows[0], verdict=Verdict("correct", "", "gaia-2")),))
+    rescored = replace(part, rows=(replace(part.rows[0], verdicts=(Verdict("correct", "", "gaia-2"),)),))
     runs = [
         run(part),
         run(replace(part, revision="r2"), name="run-b"),
@@ -233,7 +238,7 @@ def test_another_revision_or_scorer_is_flagged() -> None:
 
 def test_two_scorers_in_one_row_are_flagged() -> None:
     part = benchmark("11")
-    mixed = replace(part, rows=(part.rows[0], replace(part.rows[1], verdict=Verdict("wrong", "", "gaia-2"))))
+    mixed = replace(part, rows=(part.rows[0], replace(part.rows[1], verdicts=(Verdict("wrong", "", "gaia-2"),))))
     table = build_table([run(mixed)])
     assert only(table).flags == ("mixed scorers",)
     assert len(notes(table, "scorer")) == 1

@@ -58,7 +58,7 @@ def test_p_is_adjusted_over_all_variants() -> None:
 
 def test_the_table_names_them_and_says_the_differences() -> None:
     found = build_table([KEEP, DISCARD])
-    assert [row.variant for row in found.rows] == ["policy=keep", "policy=discard"]
+    assert [row.subject.variant for row in found.rows] == ["policy=keep", "policy=discard"]
     said = " ".join(terminal(found).split())
     assert "tiny · policy=discard" in said
     assert "policy=discard minus policy=keep, paired by task: b: -100.0 ± 0.0 points over 8 tasks" in said

@@ -55,4 +55,6 @@ class ShowTable:
     def _published(self, table: Table) -> list[Published]:
         if not self.published:
             return []
-        return [row for name in dict.fromkeys(row.benchmark for row in table.rows) for row in published_for(name)]
+        return [
+            row for name in dict.fromkeys(row.subject.benchmark for row in table.rows) for row in published_for(name)
+        ]

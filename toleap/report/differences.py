@@ -38,8 +38,8 @@ def differences(entries: Sequence[Entry]) -> tuple[list[Marks], list[Note]]:
     """The marks of each entry of one benchmark, in order, and a note for every difference."""
     peers = [next(other for other in entries if other.run.scripted == entry.run.scripted) for entry in entries]
     settings = [_differing(entry, peer) for entry, peer in zip(entries, peers, strict=True)]
-    scorers = [entry.row.scorers for entry in entries if entry.row.scorers]
-    versions = [entry.row.versions for entry in entries if entry.row.versions]
+    scorers = [entry.row.provenance.scorers for entry in entries if entry.row.provenance.scorers]
+    versions = [entry.row.provenance.versions for entry in entries if entry.row.provenance.versions]
     marks = [
         Marks(tuple(_flags(entry, entries[0], scorers, versions, differs)), differs)
         for entry, differs in zip(entries, settings, strict=True)
@@ -56,17 +56,17 @@ def _flags(
 ) -> Iterable[Flag]:
     if differs:
         yield "settings differ"
-    if entry.row.revision != first.row.revision:
+    if entry.row.provenance.revision != first.row.provenance.revision:
         yield "revision differs"
-    if len(entry.row.scorers) > 1:
+    if len(entry.row.provenance.scorers) > 1:
         yield "mixed scorers"
-    if entry.row.scorers and entry.row.scorers != scorers[0]:
+    if entry.row.provenance.scorers and entry.row.provenance.scorers != scorers[0]:
         yield "scorer differs"
-    if len(entry.row.versions) > 1:
+    if len(entry.row.provenance.versions) > 1:
         yield "mixed versions"
-    if entry.row.versions and entry.row.versions != versions[0]:
+    if entry.row.provenance.versions and entry.row.provenance.versions != versions[0]:
         yield "version differs"
-    if any(len(found) > 1 for _, found in entry.row.surroundings):
+    if any(len(found) > 1 for _, found in entry.row.provenance.surroundings):
         yield "mixed surroundings"
     if _unlike(first.row, entry.row):
         yield "surroundings differ"
@@ -74,13 +74,13 @@ def _flags(
 
 def _unlike(first: Row, other: Row) -> list[str]:
     """The components that both rows were played with, in other versions. A scripted run needs no server."""
-    ours, theirs = dict(first.surroundings), dict(other.surroundings)
+    ours, theirs = dict(first.provenance.surroundings), dict(other.provenance.surroundings)
     return [name for name in ours if name in theirs and ours[name] != theirs[name]]
 
 
 def _differing(entry: Entry, first: Entry) -> tuple[str, ...]:
     """The settings that matter for the benchmark and are not the first run's. Models may differ, and usually do."""
-    ours, theirs = (_relevant(x.run.settings, x.row.benchmark) for x in (entry, first))
+    ours, theirs = (_relevant(x.run.settings, x.row.subject.benchmark) for x in (entry, first))
     keys = {key for key in ours.keys() | theirs.keys() if ours.get(key, _NOT_SET) != theirs.get(key, _NOT_SET)}
     if entry.run.model != first.run.model:
         keys = {key for key in keys if not _is_the_models(key)}
@@ -103,28 +103,28 @@ def _is_the_models(key: str) -> bool:
 
 def _notes(entries: Sequence[Entry], marks: Sequence[Marks]) -> Iterable[Note]:
     for key in sorted({key for mark in marks for key in mark.differs}):
-        shown = [(_relevant(x.run.settings, x.row.benchmark).get(key, _NOT_SET), _name(x)) for x in entries]
+        shown = [(_relevant(x.run.settings, x.row.subject.benchmark).get(key, _NOT_SET), _name(x)) for x in entries]
         yield _note("settings", entries, key, shown)
     flags = {flag for mark in marks for flag in mark.flags}
     if "revision differs" in flags:
-        shown = [(entry.row.revision or _NOT_SET, _name(entry)) for entry in entries]
+        shown = [(entry.row.provenance.revision or _NOT_SET, _name(entry)) for entry in entries]
         yield _note("revision", entries, "revision of data, prompt and scoring", shown)
     if flags & {"scorer differs", "mixed scorers"}:
-        shown = [(" + ".join(x.row.scorers), _name(x)) for x in entries if x.row.scorers]
+        shown = [(" + ".join(x.row.provenance.scorers), _name(x)) for x in entries if x.row.provenance.scorers]
         yield _note("scorer", entries, "scorer", shown)
     if flags & {"surroundings differ", "mixed surroundings"}:
-        for name in sorted({name for entry in entries for name, _ in entry.row.surroundings}):
-            shown = [(" + ".join(dict(x.row.surroundings)[name]), _name(x))
-                     for x in entries if name in dict(x.row.surroundings)]  # fmt: skip
+        for name in sorted({name for entry in entries for name, _ in entry.row.provenance.surroundings}):
+            shown = [(" + ".join(dict(x.row.provenance.surroundings)[name]), _name(x))
+                     for x in entries if name in dict(x.row.provenance.surroundings)]  # fmt: skip
             if len({value for value, _ in shown}) > 1 or any(" + " in value for value, _ in shown):
                 yield _note("version", entries, name, shown)
     if flags & {"version differs", "mixed versions"}:
-        shown = [(" + ".join(x.row.versions), _name(x)) for x in entries if x.row.versions]
+        shown = [(" + ".join(x.row.provenance.versions), _name(x)) for x in entries if x.row.provenance.versions]
         yield _note("version", entries, "played by toleap", shown)
 
 
 def _name(entry: Entry) -> str:
-    return entry.row.variant or entry.run.name
+    return entry.row.subject.variant or entry.run.name
 
 
 def _note(kind: NoteKind, entries: Sequence[Entry], what: str, shown: Sequence[tuple[str, str]]) -> Note:
@@ -132,4 +132,4 @@ def _note(kind: NoteKind, entries: Sequence[Entry], what: str, shown: Sequence[t
     for value, run in shown:
         values.setdefault(value, []).append(run)
     text = "; ".join(f"{value} ({', '.join(runs)})" for value, runs in values.items())
-    return Note(kind, entries[0].row.benchmark, "", f"{what}: {text}")
+    return Note(kind, entries[0].row.subject.benchmark, "", f"{what}: {text}")

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from toleap.agent.signs import Sign
-from toleap.report.rows import outcome, second_outcome
-from toleap.report.text import DASH, percent
+from toleap.report.rows import outcome
+from toleap.report.text import percent, plus_minus
 from toleap.report.values import Missing, Note, NoteKind, Row
 from toleap.types import AttemptRow, BenchmarkResult, CallForm, Ending, RunResult
 
@@ -17,7 +17,7 @@ _REASON_CHARS = 160
 RUN_AGAIN = "run the same command again"
 WITH_EXTENT = "run the command again that planned them, with --k {k} or more"
 JUDGE = "the answers are kept; the same command scores them once a judge is configured and answers"
-SECOND = "toleap score {run} --judge-model NAME --judge-url URL"
+BESIDE = "toleap score {run} --judge-model NAME --judge-url URL"
 RETRY = "remove the cause and add --retry-quarantined to the same command, or count them as wrong: --missing wrong"
 
 
@@ -38,10 +38,11 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         for kind, reasons, fix in groups
         for reason, count in reasons.items()
     ]
-    if part.judged_by:
+    if part.scorers[0].label:
         judged = sum(outcome(attempt) is not None for attempt in rows)
-        notes.append(Note("judge", part.name, run.name, f"judged by {part.judged_by}", judged))
-    notes += _seconds(run, part)
+        notes.append(Note("judge", part.name, run.name, f"judged by {part.scorers[0].label}", judged))
+    for place in range(1, len(part.scorers)):
+        notes += _beside(run, part, place)
     notes += _signs(run, part)
     if late:
         text = "ended at the wall-clock limit, which depends on the machine"
@@ -55,44 +56,33 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
 def conduct_notes(row: Row) -> Iterable[Note]:
     """What a whole benchmark's row hides: attempts that had a second chance, and pages that nobody could read."""
     if row.retried is not None:
-        found = row.retried
+        everyone, unretried = (plus_minus(x.average, x.se) for x in (row.headline, row.retried))
         text = (
-            f"attempts were retried after faults of ours: {_average(row.average, row.se)} over all scored, "
-            f"{_average(found.average, found.se)} over the {found.scored} that never had one (unretried)"
+            f"attempts were retried after faults of ours: {everyone} over all scored, "
+            f"{unretried} over the {row.retried.scored} that never had one (unretried)"
         )
-        yield Note("retried", row.benchmark, row.run, text, found.attempts)
+        yield Note("retried", row.subject.benchmark, row.subject.run, text, row.retried.attempts)
     if row.restarts:
         text = "times an attempt began anew, since its turns or a tool's state could not be had again"
-        yield Note("restarted", row.benchmark, row.run, text, row.restarts)
+        yield Note("restarted", row.subject.benchmark, row.subject.run, text, row.restarts)
     if row.helpers is not None and row.helpers.unread:
         found_readings = row.helpers.readings + row.helpers.unread
         share = percent(row.helpers.unread_share)
         text = f"of {found_readings} readings ({share} %) are an extract instead, since no model could read the page"
-        yield Note("reader", row.benchmark, row.run, text, row.helpers.unread)
+        yield Note("reader", row.subject.benchmark, row.subject.run, text, row.helpers.unread)
 
 
-def _average(value: float | None, se: float | None) -> str:
-    return DASH if value is None else f"{percent(value)} ± {percent(se)}"
-
-
-def _seconds(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
-    """Who gave the second verdicts, and why some ended attempts have none."""
-    if not part.second_by:
-        return
+def _beside(run: RunResult, part: BenchmarkResult, place: int) -> Iterable[Note]:
+    """Who gave the verdicts beside the headline's, and why some ended attempts have none."""
     ended = [attempt for attempt in part.rows if attempt.ending is not None]
-    given = sum(second_outcome(attempt) is not None for attempt in ended)
-    yield Note(
-        "second", part.name, run.name, f"second verdicts by {part.second_by}; the headline is the rule's", given
-    )
-    missing = (
-        "not judged yet" if attempt.second is None else attempt.second.reason
-        for attempt in ended
-        if second_outcome(attempt) is None
-    )
+    judged = sum(outcome(attempt, place) is not None for attempt in ended)
+    text = f"second verdicts by {part.scorers[place].label}; the headline is the rule's"
+    yield Note("beside", part.name, run.name, text, judged)
+    lacking = [attempt.verdicts[place : place + 1] for attempt in ended if outcome(attempt, place) is None]
+    missing = (given[0].reason if given and given[0] else "not judged yet" for given in lacking)
     for reason, count in _reasons(missing).items():
-        yield Note(
-            "second", part.name, run.name, f"without a second verdict: {reason}", count, SECOND.format(run=run.name)
-        )
+        fix = BESIDE.format(run=run.name)
+        yield Note("beside", part.name, run.name, f"without a second verdict: {reason}", count, fix)
 
 
 def _signs(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from toleap.report.conduct import calls_of, helpers_of
-from toleap.report.values import Behaviour, Counts, Flag, Group, Missing, PassRate, Retried, Row, Second
+from toleap.report.values import (
+    Behaviour,
+    Counts,
+    Extent,
+    Flag,
+    Group,
+    Headline,
+    Missing,
+    PassRate,
+    Provenance,
+    Retried,
+    Row,
+    Subject,
+)
 from toleap.scoring.measures import figures
 from toleap.stats.estimators import Average, Matrix, average, mean_pass_at_k, wilson
-from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult, Verdict
+from toleap.types import AttemptRow, BenchmarkResult, Ending, RunResult, ScoredBy
 
 UNKNOWN = "–"
 """The value of a breakdown column for a task that has none."""
-_Outcome = Callable[[AttemptRow], bool | None]
 _DIGITS = re.compile(r"([0-9]+)")
 
 
-def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Row]:
+def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing, variant: str = "") -> list[Row]:
     """The benchmark's row, then one for each value of each breakdown column.
 
     Raises:
@@ -30,7 +42,8 @@ def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Row
         twice = next(key for key, n in Counter(attempt.key for attempt in part.rows).items() if n > 1)
         raise ValueError(f"attempt {twice} is planned twice")
     scored = [a.verdict for a in part.rows if a.verdict is not None and outcome(a) is not None]
-    whole_row = _row(run, part, part.rows, None, part.tasks_total, missing)
+    subject = Subject(run.name, run.model, run.scripted, part.name, part.title, variant=variant)
+    whole_row = _row(part, part.rows, subject, part.tasks_total, missing)
     rows = [replace(whole_row, measures=figures(part.measures, scored))]
     whole = len(part.metadata) >= part.tasks_total
     for column in part.breakdown:
@@ -38,21 +51,16 @@ def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Row
         sizes = Counter(value for found in values.values() for value in found)
         for value, attempts in _grouped(part.rows, values).items():
             total = sizes[value] if whole else None
-            rows.append(_row(run, part, attempts, Group(column, value), total, missing))
+            rows.append(_row(part, attempts, replace(subject, group=Group(column, value)), total, missing))
     return rows
 
 
-def outcome(attempt: AttemptRow) -> bool | None:
-    """Right, wrong, or None where the result is missing: owed, or without a verdict that counts."""
-    return _said(attempt, attempt.verdict)
+def outcome(attempt: AttemptRow, scorer: int = 0) -> bool | None:
+    """Right, wrong, or None where the result is missing: owed, or without a verdict that counts.
 
-
-def second_outcome(attempt: AttemptRow) -> bool | None:
-    """The same by the second verdict."""
-    return _said(attempt, attempt.second)
-
-
-def _said(attempt: AttemptRow, verdict: Verdict | None) -> bool | None:
+    ``scorer`` is a place among the benchmark's scorers, the headline's being 0.
+    """
+    verdict = attempt.verdicts[scorer] if scorer < len(attempt.verdicts) else None
     if attempt.ending is None or verdict is None or verdict.status == "unscored":
         return None
     return verdict.status == "correct"
@@ -69,11 +77,11 @@ def counts(attempts: Iterable[AttemptRow]) -> Counts:
     return Counts(planned, scored, planned - scored - owed, owed, quarantined)
 
 
-def matrix(attempts: Iterable[AttemptRow], by: _Outcome = outcome) -> dict[str, list[bool | None]]:
-    """Task id → its planned attempts' outcomes."""
+def matrix(attempts: Iterable[AttemptRow], scorer: int = 0) -> dict[str, list[bool | None]]:
+    """Task id → its planned attempts' outcomes by one of the scorers."""
     found: dict[str, list[bool | None]] = {}
     for attempt in attempts:
-        found.setdefault(attempt.key.task, []).append(by(attempt))
+        found.setdefault(attempt.key.task, []).append(outcome(attempt, scorer))
     return found
 
 
@@ -109,50 +117,30 @@ def _grouped(attempts: Sequence[AttemptRow], values: Mapping[str, Sequence[str]]
 
 
 def _row(
-    run: RunResult,
-    part: BenchmarkResult,
-    attempts: Sequence[AttemptRow],
-    group: Group | None,
-    total: int | None,
-    missing: Missing,
+    part: BenchmarkResult, attempts: Sequence[AttemptRow], subject: Subject, total: int | None, missing: Missing
 ) -> Row:
-    seen = matrix(attempts)
+    seen, *beside = (matrix(attempts, place) for place in range(len(part.scorers)))
     shown = _shown(seen, missing)
-    found, certain = average(shown), average(seen)
+    headlines = (_headline(each, by, missing) for each, by in zip((seen, *beside), part.scorers, strict=True))
     stand = counts(attempts)
     rates = {k: (mean_pass_at_k(shown, k), mean_pass_at_k(seen, k)) for k in pass_ks(part.k)}
     correct = sum(x is True for row in shown.values() for x in row)
     behaviour = _behaviour(attempts)
+    counted = sum(x is not None for row in shown.values() for x in row)
     return Row(
-        run=run.name,
-        model=run.model,
-        scripted=run.scripted,
-        benchmark=part.name,
-        title=part.title,
-        group=group,
-        k=part.k,
-        tasks=len(seen),
-        tasks_total=total,
-        average=found.value,
-        se=found.se,
-        sampling_se=found.sampling_se,
-        bounds=_bounds(certain),
+        subject=subject,
+        extent=Extent(part.k, len(seen), total),
+        headlines=tuple(headlines),
         pass_at=tuple(PassRate(k, shown.value, seen.low, seen.high) for k, (shown, seen) in rates.items()),
-        wilson=wilson(correct, found.scored) if part.k == 1 and found.scored else None,
+        wilson=wilson(correct, counted) if part.k == 1 and counted else None,
         counts=stand,
         behaviour=behaviour,
-        scorers=_scorers(attempts),
-        revision=part.revision,
-        flags=tuple(_flags(run.scripted, stand, behaviour, missing)),
-        judged_by=part.judged_by,
-        judge_official=part.judge_official,
-        second=_second(part.second_by, attempts, missing) if part.second_by else None,
+        provenance=_provenance(part, attempts),
+        flags=tuple(_flags(subject.scripted, stand, behaviour, missing)),
         calls=calls_of(attempts),
         helpers=helpers_of(attempts),
         retried=_retried(attempts, missing),
         restarts=sum(attempt.restarts for attempt in attempts),
-        surroundings=_surroundings(attempts),
-        versions=tuple(sorted({version for attempt in attempts for version in attempt.versions})),
     )
 
 
@@ -164,10 +152,10 @@ def _bounds(certain: Average) -> tuple[float, float] | None:
     return None if certain.complete or certain.low is None or certain.high is None else (certain.low, certain.high)
 
 
-def _second(by: str, attempts: Sequence[AttemptRow], missing: Missing) -> Second:
-    seen = matrix(attempts, second_outcome)
+def _headline(seen: Matrix, by: ScoredBy, missing: Missing) -> Headline:
     found, certain = average(_shown(seen, missing)), average(seen)
-    return Second(by, found.value, found.se, _bounds(certain), certain.scored)
+    bounds = _bounds(certain)
+    return Headline(found.value, found.se, found.sampling_se, bounds, certain.scored, by.label, by.official)
 
 
 def _retried(attempts: Sequence[AttemptRow], missing: Missing) -> Retried | None:
@@ -193,16 +181,15 @@ def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:
     )
 
 
-def _surroundings(attempts: Iterable[AttemptRow]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    found: dict[str, set[str]] = {}
+def _provenance(part: BenchmarkResult, attempts: Sequence[AttemptRow]) -> Provenance:
+    scorers = {a.verdict.scorer for a in attempts if a.verdict is not None and outcome(a) is not None}
+    versions = {version for attempt in attempts for version in attempt.versions}
+    parts: dict[str, set[str]] = {}
     for attempt in attempts:
         for name, version in attempt.surroundings.items():
-            found.setdefault(name, set()).add(version)
-    return tuple((name, tuple(sorted(versions))) for name, versions in sorted(found.items()))
-
-
-def _scorers(attempts: Iterable[AttemptRow]) -> tuple[str, ...]:
-    return tuple(sorted({a.verdict.scorer for a in attempts if a.verdict is not None and outcome(a) is not None}))
+            parts.setdefault(name, set()).add(version)
+    surroundings = tuple((name, tuple(sorted(found))) for name, found in sorted(parts.items()))
+    return Provenance(part.revision, tuple(sorted(scorers)), tuple(sorted(versions)), surroundings)
 
 
 def _flags(scripted: bool, stand: Counts, behaviour: Behaviour, missing: Missing) -> Iterable[Flag]:

@@ -35,9 +35,7 @@ def build_table(runs: Sequence[RunResult], *, missing: Missing = "report") -> Ta
     compared: list[Note] = []
     for name in dict.fromkeys(part.name for run in ordered for part in run.benchmarks):
         parts = [(run, part) for run in ordered for part in run.benchmarks if part.name == name]
-        blocks = [
-            [replace(row, variant=names[id(run)]) for row in rows_of(run, part, missing)] for run, part in parts
-        ]
+        blocks = [rows_of(run, part, missing, names[id(run)]) for run, part in parts]
         marks, found = differences([Entry(run, rows[0]) for (run, _), rows in zip(parts, blocks, strict=True)])
         for block, mark in zip(blocks, marks, strict=True):
             rows += [replace(row, flags=(*row.flags, *mark.flags), differs=mark.differs) for row in block]

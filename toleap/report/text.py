@@ -6,13 +6,13 @@ import math
 import re
 import unicodedata
 
-from toleap.report.values import Note, Row
+from toleap.report.values import Headline, Note, Row
 from toleap.scoring.measures import Figure
 
 DASH = "–"
 """Stands for every value that is not defined."""
 _SAID = frozenset(
-    {"plan", "time_limit", "missing", "judge", "second", "retried", "restarted", "reader", "version", "server"}
+    {"plan", "time_limit", "missing", "judge", "beside", "retried", "restarted", "reader", "version", "server"}
 )
 """Kinds of notes whose text says what they are about."""
 _BLANKS = re.compile(r"\s+")
@@ -48,23 +48,29 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
 
 
-def average_lines(row: Row) -> list[str]:
+def plus_minus(value: float | None, se: float | None) -> str:
+    """``50.0 ± 17.7``: an average and its standard error in percent, or a dash."""
+    return DASH if value is None else f"{percent(value)} ± {percent(se)}"
+
+
+def average(row: Row) -> str:
     """The headline. While anything is missing it never stands alone: the bounds and the word follow."""
-    headline = f"{percent(row.average)} ± {percent(row.se)}" if row.average is not None else DASH
+    headline = row.headline
     if row.counts.complete:
-        return [headline]
-    bounds = [f"[{percent(row.bounds[0])}, {percent(row.bounds[1])}]"] if row.bounds else []
-    return [headline, *bounds, "incomplete" if row.counts.planned else "nothing planned"]
+        return plus_minus(headline.average, headline.se)
+    missing = "incomplete" if row.counts.planned else "nothing planned"
+    return "\n".join([plus_minus(headline.average, headline.se), *_bounds(headline), missing])
 
 
-def second_lines(row: Row) -> list[str]:
-    """The second headline with its own count, and its bounds while any verdict is missing."""
-    if row.second is None:
-        return [DASH]
-    found = row.second
-    headline = f"{percent(found.average)} ± {percent(found.se)}" if found.average is not None else DASH
-    bounds = [f"[{percent(found.bounds[0])}, {percent(found.bounds[1])}]"] if found.bounds else []
-    return [headline, *bounds, f"{found.scored} scored"]
+def beside(headline: Headline | None) -> str:
+    """A headline by another scorer, with its own count, and its bounds while any verdict is missing."""
+    if headline is None:
+        return DASH
+    return "\n".join([plus_minus(headline.average, headline.se), *_bounds(headline), f"{headline.scored} scored"])
+
+
+def _bounds(headline: Headline) -> list[str]:
+    return [f"[{percent(headline.bounds[0])}, {percent(headline.bounds[1])}]"] if headline.bounds else []
 
 
 def rests_on(figure: Figure) -> str:
@@ -75,20 +81,17 @@ def rests_on(figure: Figure) -> str:
 
 def unofficial(row: Row) -> str | None:
     """What must stand beside published numbers where this row's judge is not the owner's; None where it is."""
-    if row.group is not None or not row.judged_by or row.judge_official:
+    judge = row.headline
+    if not row.whole or not judge.judged_by or judge.judge_official:
         return None
-    return f"published numbers used the owner's judge; this row was judged by {row.judged_by}"
+    return f"published numbers used the owner's judge; this row was judged by {judge.judged_by}"
 
 
 def tasks(row: Row) -> str:
     """``10 of 60`` where fewer tasks are planned than there are."""
-    return str(row.tasks) if row.tasks_total in {None, row.tasks} else f"{row.tasks} of {row.tasks_total}"
-
-
-def identity(row: Row) -> str:
-    """``40 = 30 + 4 + 6``: planned = scored + unscored + owed."""
-    stand = row.counts
-    return f"{stand.planned} = {stand.scored} + {stand.unscored} + {stand.owed}"
+    extent = row.extent
+    known = extent.tasks_total in {None, extent.tasks}
+    return str(extent.tasks) if known else f"{extent.tasks} of {extent.tasks_total}"
 
 
 def endings(row: Row) -> str:
@@ -101,14 +104,15 @@ def endings(row: Row) -> str:
 
 def name(row: Row, *, with_run: bool) -> str:
     """The model, what varies, and its run where several rows would read the same; for a sub-row, its group."""
-    if row.group is not None:
-        return f"{row.group.column} {row.group.value}"
-    return " · ".join(part for part in (row.model, row.variant, row.run if with_run else "") if part)
+    subject = row.subject
+    if subject.group is not None:
+        return f"{subject.group.column} {subject.group.value}"
+    return " · ".join(part for part in (subject.model, subject.variant, subject.run if with_run else "") if part)
 
 
-def flags(row: Row) -> list[str]:
+def flags(row: Row) -> tuple[str, ...]:
     """A row's flags; ``incomplete`` stands beside the headline already."""
-    return [flag for flag in row.flags if flag != "incomplete"]
+    return tuple(flag for flag in row.flags if flag != "incomplete")
 
 
 def note(line: Note) -> str:

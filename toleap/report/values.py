@@ -41,7 +41,7 @@ NoteKind = Literal[
     "missing",
     "plan",
     "judge",
-    "second",
+    "beside",
     "retried",
     "restarted",
     "reader",
@@ -109,16 +109,61 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Second:
-    """A second headline: the same average by another scorer's verdicts on the same attempts."""
+class Subject:
+    """What a row is about: one run on one benchmark, or on one group of its tasks."""
 
-    by: str
-    """The judge that gave them, and whose prompt it used."""
+    run: str
+    model: str
+    scripted: bool
+    benchmark: str
+    title: str
+    group: Group | None = None
+    """None for the whole benchmark."""
+    variant: str = ""
+    """What varies, where the run is one of an ablation's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of the benchmark the run plans."""
+
+    k: int
+    tasks: int
+    """Planned tasks."""
+    tasks_total: int | None
+    """Tasks there are; None where that is not known for a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """avg@k by one scorer's verdicts. Never to be shown without ``bounds`` where ``bounds`` is not None."""
+
     average: float | None
     se: float | None
+    """Standard error over tasks, None for fewer than two tasks."""
+    sampling_se: float | None
     bounds: tuple[float, float] | None
-    """The average with every missing verdict wrong, and right; None when none is missing."""
+    """The average with everything missing wrong, and right; None when nothing is missing."""
     scored: int
+    """Attempts that have such a verdict."""
+    judged_by: str = ""
+    """Which judge gave the verdicts and with whose prompt; empty where a rule did."""
+    judge_official: bool = False
+    """Whether that judge's prompt, model and sampling are the owner's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a row was made with."""
+
+    revision: str
+    """Of the data, the prompt and the scoring."""
+    scorers: tuple[str, ...]
+    """Fingerprints of the scorers of the scored attempts, sorted."""
+    versions: tuple[str, ...]
+    """The versions of toleap that played its ended attempts, sorted."""
+    surroundings: tuple[tuple[str, tuple[str, ...]], ...]
+    """Component → the versions of it that its ended attempts were played with: vLLM, the sandbox, the tools' code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,41 +196,19 @@ class Comparison:
 class Row:
     """One run on one benchmark, or on one group of its tasks. Rates are fractions between 0 and 1."""
 
-    run: str
-    model: str
-    scripted: bool
-    benchmark: str
-    title: str
-    group: Group | None
-    """None for the whole benchmark."""
-    k: int
-    tasks: int
-    """Planned tasks."""
-    tasks_total: int | None
-    """Tasks there are; None where that is not known for a group."""
-    average: float | None
-    """avg@k. Never to be shown without ``bounds`` where ``bounds`` is not None."""
-    se: float | None
-    """Standard error over tasks, None for fewer than two tasks."""
-    sampling_se: float | None
-    bounds: tuple[float, float] | None
-    """avg@k with everything missing wrong, and right; None when nothing is missing."""
+    subject: Subject
+    extent: Extent
+    headlines: tuple[Headline, ...]
+    """By each scorer of the benchmark: the first is the row's, the others stand beside it."""
     pass_at: tuple[PassRate, ...]
     wilson: tuple[float, float] | None
     """95 % interval, for one attempt a task only."""
     counts: Counts
     behaviour: Behaviour
-    scorers: tuple[str, ...]
-    """Fingerprints of the scorers of the scored attempts, sorted."""
-    revision: str
+    provenance: Provenance
     flags: tuple[Flag, ...] = ()
     differs: tuple[str, ...] = ()
     """Scoring settings that differ from those of the first comparable run."""
-    judged_by: str = ""
-    """Which judge gave the verdicts and with whose prompt; empty where a rule did."""
-    judge_official: bool = False
-    """Whether that judge's prompt, model and sampling are the owner's."""
-    second: Second | None = None
     measures: tuple[Figure, ...] = ()
     """Measures beside the average, of whole benchmarks only."""
     calls: Calls | None = None
@@ -196,12 +219,16 @@ class Row:
     """None where no ended attempt had been retried after a fault of ours."""
     restarts: int = 0
     """How often attempts of this row began anew."""
-    versions: tuple[str, ...] = ()
-    """The versions of toleap that played its ended attempts, sorted."""
-    surroundings: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Component → the versions of it that its ended attempts were played with: vLLM, the sandbox, the tools' code."""
-    variant: str = ""
-    """What varies, where the run is one of an ablation's."""
+
+    @property
+    def headline(self) -> Headline:
+        """The row's own."""
+        return self.headlines[0]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about the whole benchmark, not about a group of its tasks."""
+        return self.subject.group is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +258,9 @@ class Table:
         """(benchmark, title, rows) for each benchmark, in order."""
         by_name: dict[str, list[Row]] = {}
         for row in self.rows:
-            by_name.setdefault(row.benchmark, []).append(row)
+            by_name.setdefault(row.subject.benchmark, []).append(row)
         for name, rows in by_name.items():
-            yield name, rows[0].title, rows
+            yield name, rows[0].subject.title, rows
 
     def to_dict(self) -> dict[str, Any]:
         """The table in JSON's types; rates stay fractions and undefined ones are None."""
@@ -241,7 +268,7 @@ class Table:
             "format": 1,
             "missing": self.missing,
             "complete": is_complete(self),
-            "rows": [_plain(row) for row in self.rows],
+            "rows": [_flat(row) for row in self.rows],
             "notes": [_plain(note) for note in self.notes],
             **({"variants": [_plain(item) for item in self.variants]} if self.variants else {}),
         }
@@ -250,6 +277,14 @@ class Table:
 def is_complete(table: Table) -> bool:
     """Whether every planned attempt of every row is scored, and there is a row: what an exit code should say."""
     return bool(table.rows) and all(row.counts.complete for row in table.rows)
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """A row with the fields of its groups beside each other, and of its headlines the first one's."""
+    plain: dict[str, Any] = _plain(row)
+    first, *beside = plain.pop("headlines")
+    groups = [plain.pop(name) for name in ("subject", "extent", "provenance")]
+    return {key: value for group in (*groups, first, plain) for key, value in group.items()} | {"beside": beside}
 
 
 def _plain(value: object) -> Any:

@@ -78,7 +78,7 @@ async def test_whichever_page_is_destroyed_what_can_be_read_is_kept_and_the_rest
         assert [row.key for row in rows] == KEYS
         for row, was in zip(rows, before.benchmarks[0].rows, strict=True):
             kept += row == was
-            assert row.ending is None or replace(row, verdict=was.verdict) == was
+            assert row.ending is None or replace(row, verdicts=was.verdicts) == was
     assert kept > pages, "most attempts survive the loss of most pages"
 
 

@@ -228,13 +228,11 @@ async def test_other_scorers_verdicts_are_kept_beside_and_a_later_one_can_become
         await plan(store, TASKS, 1, scorers=(RULE, ScoredBy("judge-1", "gpt (toleap prompt)")))
         await end(store, trajectory(key), CORRECT, judged)
         part = store.result().benchmarks[0]
-        assert (part.second_by, part.rows[0].verdict, part.rows[0].second) == (
-            "gpt (toleap prompt)", CORRECT, judged,
-        )  # fmt: skip
+        assert (part.scorers[1].label, part.rows[0].verdicts) == ("gpt (toleap prompt)", (CORRECT, judged))
         await store.put_scorers("b", [ScoredBy("judge-1", "gpt", official=True)], ("attempted",))
         part = store.result().benchmarks[0]
-        assert (part.judged_by, part.judge_official, part.measures) == ("gpt", True, ("attempted",))
-        assert (part.rows[0].verdict, part.rows[0].second) == (judged, None)
+        assert (part.scorers, part.measures) == ((ScoredBy("judge-1", "gpt", official=True),), ("attempted",))
+        assert part.rows[0].verdicts == (judged,)
 
 
 async def test_many_writers_share_commits_in_order(tmp_path):

@@ -218,7 +218,6 @@ def _part(state: RunState, name: str, part: Benchmark, lost: set[Key]) -> Benchm
         _row(state, key, state.ended(key, origin), part) if key not in lost else AttemptRow(key, fault=_DAMAGED)
         for key in state.keys(name)
     )
-    headline, beside = part.scorers[0], part.scorers[1] if part.scorers[1:] else None
     return BenchmarkResult(
         name=name,
         title=part.title,
@@ -228,9 +227,7 @@ def _part(state: RunState, name: str, part: Benchmark, lost: set[Key]) -> Benchm
         metadata={task: one.metadata for task, one in planned.items()},
         breakdown=part.breakdown,
         revision=part.revision,
-        judged_by=headline.label,
-        judge_official=headline.official,
-        second_by=beside.label if beside else "",
+        scorers=part.scorers,
         measures=part.measures,
     )
 
@@ -241,13 +238,11 @@ def _row(state: RunState, key: Key, ended: Ended | None, part: Benchmark) -> Att
     failed = max(faults.count, bool(faults.reason or key in state.failures))
     if ended is None:
         return AttemptRow(key, quarantined=faults.quarantined, fault=faults.reason or None, faults=failed)
-    verdicts = [state.verdict(key, ended, by.fingerprint) for by in part.scorers]
     return AttemptRow(
         key=key,
         ending=ended.ending,
         forced=ended.forced,
-        verdict=verdicts[0],
-        second=verdicts[1] if verdicts[1:] else None,
+        verdicts=tuple(state.verdict(key, ended, by.fingerprint) for by in part.scorers),
         turns=ended.turns,
         tool_calls=ended.tool_calls,
         bad_calls=ended.bad_calls,
