@@ -95,7 +95,7 @@ class Result:
             UsageError: it is not planned, or has not begun.
         """
         wanted = Key(benchmark, task, attempt)
-        stored = next(read_attempts(self.folder, wanted), None)
+        stored = next(read_attempts(self.folder, {wanted}), None)
         if stored is None:
             planned = any(row.key == wanted for part in self.run.benchmarks for row in part.rows)
             why = "it has not begun" if planned else "this run has no such attempt"

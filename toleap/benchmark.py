@@ -19,7 +19,7 @@ from toleap.data.spec import FILE, Data, Score, Spec, read_spec
 from toleap.data.tasks import read_tasks
 from toleap.errors import UsageError
 from toleap.folders import Folder, find
-from toleap.types import Task
+from toleap.types import BenchmarkResult, RunResult, Task
 
 __all__ = ["Benchmark", "Readiness", "load_benchmark"]
 
@@ -52,6 +52,11 @@ class Benchmark:
     def score(self) -> Score:
         """How answers are scored."""
         return self.spec.score
+
+    @property
+    def publish(self) -> bool:
+        """Whether its owners let answers be shown openly."""
+        return self.spec.data.publish
 
     @property
     def breakdown(self) -> tuple[str, ...]:
@@ -126,6 +131,19 @@ class Benchmark:
         ]
         digest.update(json.dumps(rest, sort_keys=True).encode())
         return digest.hexdigest()[:16]
+
+    def check_played(self, revision: str, run: str) -> None:
+        """Whether this is what a run of this name played; a run's revision may say more behind a dash.
+
+        Raises:
+            UsageError: its data, prompt or scoring is another now.
+        """
+        played = revision.partition("-")[0]
+        if self.revision != played:
+            raise UsageError(
+                f"{self.name} is not what run {run} played ({played}, now {self.revision}): "
+                "its data, prompt or scoring changed"
+            )
 
     def tasks(self) -> tuple[Task, ...]:
         """Every task, in the order of the data; read once.
@@ -206,6 +224,13 @@ def load_benchmark(name: str, *, trust: bool = False, options: Mapping[str, Any]
     resolved = resolve_options(data.options, options or {}, name)
     source = source_of(folder, data, resolved, trust=trust, parent=parent)
     return Benchmark(name, folder.path, spec.model_copy(update={"data": data}), source)
+
+
+def load_played(run: RunResult, part: BenchmarkResult, *, trust: bool) -> Benchmark:
+    """A run's benchmark, with the options it was played with; raises what ``load_benchmark`` does."""
+    prefix = f"benchmark.{part.name}."
+    options = {key.removeprefix(prefix): value for key, value in run.settings.items() if key.startswith(prefix)}
+    return load_benchmark(part.name, trust=trust, options=options)
 
 
 def _parent(folder: Folder, data: Data, *, trust: bool) -> Source | None:

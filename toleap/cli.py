@@ -32,6 +32,7 @@ class _Listed(NamedTuple):
 _COMMANDS = {
     "run": _Listed("Run", "Run k attempts at every task of some benchmarks."),
     "table": _Listed("ShowTable", "Print the result table of runs."),
+    "show": _Listed("Show", "Show a run, a task's attempts, or one attempt turn by turn."),
     "compare": _Listed("Compare", "Compare two runs task by task."),
     "score": _Listed("Score", "Score what a run left unscored; no agent runs."),
     "list": _Listed("List", "List the benchmarks (or model profiles) there are."),

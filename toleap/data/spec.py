@@ -75,6 +75,8 @@ class Data(_Section):
     gated: Annotated[bool, Strict()] = False
     """The hub asks to accept terms first."""
     licence: str = ""
+    publish: Annotated[bool, Strict()] = True
+    """Whether its owners let answers be shown openly; where not, nothing shows them unless it is asked to."""
     rows: Annotated[int, Strict(), Field(gt=0)] | None = None
     """How many tasks there must be, after ``where`` and ``select``."""
     sha256: Digest | None = None

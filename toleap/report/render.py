@@ -19,6 +19,8 @@ from toleap.report.values import Table
 _PIPE_WIDTH = 100
 _LONG = 600
 """Characters of a note or a remark that are shown."""
+_LONGEST = 2_000
+"""The same of a cell's line."""
 
 
 def print_table(
@@ -41,7 +43,7 @@ def to_rich(table: Table, published: Sequence[Published] = (), *, calls: bool = 
         parts.append(Text(clean(chapter.title + named), style="bold"))
         for section in chapter.sections:
             shown: list[Grid | Text] = [
-                _grid(section),
+                grid(section),
                 *(Text(f"! {clean(line, _LONG)}") for line in section.remarks),
             ]
             parts += [Padding(part, (0, 0, 1, 0), expand=False) for part in shown]
@@ -68,17 +70,20 @@ def to_json(table: Table) -> str:
     return shown.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
-def _grid(section: Section) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    grid.add_column(section.first, overflow="fold", min_width=16)
+def grid(section: Section) -> Grid:
+    """A section for a terminal."""
+    shown = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    shown.add_column(section.first, overflow="fold", min_width=16)
     for column in section.columns:
         text = column in section.texts
-        grid.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
+        shown.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
     for line in section.lines:
         label = Text("  " * line.part + clean(line.label))
         label.append("".join(f"\n{mark}" for mark in line.marks), style="italic yellow")
-        grid.add_row(label, *(Text("\n".join(map(clean, cell.split("\n")))) for cell in line.cells))
-    return grid
+        shown.add_row(
+            label, *(Text("\n".join(clean(one, _LONGEST) for one in cell.split("\n"))) for cell in line.cells)
+        )
+    return shown
 
 
 def _markdown_grid(section: Section) -> Iterable[str]:

@@ -30,6 +30,14 @@ def clean(text: str, limit: int = 200) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def lines(text: str) -> str:
+    """Text as it is, with its lines, but nothing in it that could do anything to a terminal."""
+    shown = text.replace("\r\n", "\n").expandtabs(4)
+    return "".join(
+        x if x == "\n" or unicodedata.category(x)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for x in shown
+    )
+
+
 def markdown(text: str, limit: int = 200) -> str:
     """Text that Markdown shows as it is, inside a table cell too."""
     escaped = _MARKDOWN.sub(lambda found: "\\" + found.group(), clean(text, limit))

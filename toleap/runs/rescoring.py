@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from toleap.benchmark import Benchmark, load_benchmark
+from toleap.benchmark import Benchmark, load_played
 from toleap.config import JudgeSettings
 from toleap.errors import UsageError
 from toleap.runs.judges import Judges, counted
@@ -74,15 +74,7 @@ async def _rescore(
 
 
 def _loaded(run: RunResult, part: BenchmarkResult, *, trust: bool) -> Benchmark:
-    """The benchmark as the run played it: with its options, and the same data."""
-    prefix = f"benchmark.{part.name}."
-    options = {key.removeprefix(prefix): value for key, value in run.settings.items() if key.startswith(prefix)}
-    benchmark = load_benchmark(part.name, trust=trust, options=options)
-    played = part.revision.partition("-")[0]
+    benchmark = load_played(run, part, trust=trust)
     check_measures(benchmark.measures, f"{benchmark.folder / 'benchmark.toml'}: report.measures")
-    if benchmark.revision != played:
-        raise UsageError(
-            f"{part.name} is not what run {run.name} played ({played}, now {benchmark.revision}): "
-            "its data, prompt or scoring changed"
-        )
+    benchmark.check_played(part.revision, run.name)
     return benchmark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,8 +115,10 @@ class StoredAttempt:
         )
 
 
-def read_attempts(folder: Path, wanted: Key | None = None) -> Iterator[StoredAttempt]:
-    """Every attempt that has begun, or the ``wanted`` one, with its verdicts; a turn that is lost ends its turns.
+def read_attempts(folder: Path, wanted: Collection[Key] | None = None) -> Iterator[StoredAttempt]:
+    """Every attempt that has begun, or of those the ``wanted`` ones, with its verdicts.
+
+    One of whose turns any is lost comes without turns.
 
     Raises:
         UsageError: the folder holds no run, or its database cannot be read.
@@ -125,7 +127,7 @@ def read_attempts(folder: Path, wanted: Key | None = None) -> Iterator[StoredAtt
         state = fold(after(database, 0, FOLDED))
         for name, part in state.benchmarks.items():
             for key in state.keys(name):
-                if wanted in (None, key) and (stored := _attempt(database, state, part, key)) is not None:
+                if (wanted is None or key in wanted) and (stored := _attempt(database, state, part, key)) is not None:
                     yield stored
 
 
