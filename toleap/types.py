@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from msgspec import Meta
 
 Message = dict[str, Any]
 """One ChatCompletions message."""
@@ -48,6 +50,20 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """Settings of the tools for one run. The bounds are checked where a client sends them."""
+
+    results: Annotated[int, Meta(ge=1)] = 10
+    """Hits of a search, for each query."""
+    page_chars: Annotated[int, Meta(ge=1)] = 20_000
+    code_seconds: Annotated[int, Meta(ge=1, le=300)] = 30
+    code_bytes: Annotated[int, Meta(ge=100, le=500_000)] = 20_000
+    """Bytes of output of one call."""
+    allow_hosts: tuple[str, ...] = ()
+    """``host:port`` pairs that are exempt from the rules on ports and addresses."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallContext:
     """What every tool call carries. External servers get it in MCP's ``_meta``."""
 
@@ -59,8 +75,7 @@ class CallContext:
     """Path of the corpus (JSONL of url, title, text) that ``search`` and ``fetch_url`` answer from."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Attachment name → path: all that ``read_file`` and ``execute_code`` may open."""
-    policy: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the tools for this run: ``{"results": 10, "page_chars": 20000, …}``."""
+    policy: ToolSettings = ToolSettings()
 
     @property
     def session(self) -> str:
@@ -119,7 +134,8 @@ class ErrorClass(StrEnum):
 class ToolResult:
     """What a tool call gave. An infrastructure failure is never a ``ToolResult``: it raises ``ToolFault``."""
 
-    text: str
+    parts: tuple[str, ...]
+    """The texts that it consists of, one for each page that was asked for."""
     error: ErrorClass | None = None
     truncated: bool = False
     ms: float = 0.0
@@ -128,6 +144,16 @@ class ToolResult:
     cached: bool = False
     reset: bool = False
     """What a stateful tool had kept for the trajectory is gone after this call, and the text says so."""
+
+    @classmethod
+    def of(cls, text: str, error: ErrorClass | None = None) -> Self:
+        """A result of one part."""
+        return cls((text,), error)
+
+    @property
+    def text(self) -> str:
+        """The parts as a model is given them."""
+        return "\n---\n".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ LIMITS = Agent(repetition_limit=3, repetition_period=3, noop_limit=99)
 
 def turn(name: str, arguments: dict[str, Any] | None = None, content: str | None = None) -> Turn:
     calls = (ToolCall("i", name, arguments or {}),)
-    return Turn(0, {"role": "assistant", "content": content}, (), calls, (ToolResult("found"),))
+    return Turn(0, {"role": "assistant", "content": content}, (), calls, (ToolResult.of("found"),))
 
 
 def seen(turns: Sequence[Turn], agent: Agent = LIMITS) -> bool:
@@ -91,7 +91,7 @@ def test_what_makes_two_turns_the_same() -> None:
     assert seen([turn("search", {"query": "x"}, f"<think>try {n}</think> again") for n in range(3)])
     assert not seen([turn("search", {"query": "x"}, f"try {n}") for n in range(3)])
     assert not seen([turn("search", {"query": "x"}, None), *[turn("search", {"query": "y"}, None)] * 2])
-    unreadable = [Turn(0, {}, (), (ToolCall("i", "", {}, problem),), (ToolResult(problem),)) for problem in "ab"]
+    unreadable = [Turn(0, {}, (), (ToolCall("i", "", {}, problem),), (ToolResult.of(problem),)) for problem in "ab"]
     assert not seen([unreadable[0], unreadable[1], unreadable[0]])
     assert thrice(unreadable[0])
 
@@ -183,7 +183,7 @@ def cut_off(message: dict[str, Any]) -> web.Response:
 async def play(server: Any, **agent: Any) -> Trajectory:
     class Tools:
         async def call(self, call: ToolCall, context: CallContext) -> ToolResult:
-            return ToolResult("found")
+            return ToolResult.of("found")
 
     async def save(_key: Key, _turn: Turn) -> None:
         pass

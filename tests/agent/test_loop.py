@@ -35,7 +35,7 @@ class Tools:
         self.made.append(call)
         if self.fault:
             raise ToolFault("the sandbox is gone")
-        return ToolResult(self.text, ErrorClass.CALL if call.name == "unknown" else None)
+        return ToolResult.of(self.text, ErrorClass.CALL if call.name == "unknown" else None)
 
 
 def calling(*names, content=None, arguments="{}"):

@@ -22,7 +22,7 @@ class Tools:
 
     async def call(self, call, context):
         self.made.append((call.name, dict(call.arguments)))
-        return ToolResult("found")
+        return ToolResult.of("found")
 
 
 def saying(text, finish_reason="stop"):

@@ -35,7 +35,7 @@ class Tools:
 
     async def call(self, call: Any, context: CallContext) -> ToolResult:
         self.made += 1
-        return ToolResult(f"result {self.made}")
+        return ToolResult.of(f"result {self.made}")
 
 
 def calling(*names: str, content: str | None = None) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def test_any_history_under_any_policy_is_valid_and_keeps_its_opening(
     talk = Conversation(OPENING, agent=agent)
     for index, (calls, text, cut) in enumerate(replies):
         reading = native.read(calling(*["a"] * calls, content=text), keep_thoughts=True, turn=index)
-        results = tuple(ToolResult(f"{index}.{n} {text}") for n in range(calls))
+        results = tuple(ToolResult.of(f"{index}.{n} {text}") for n in range(calls))
         answers = [native.hand_back(*both) for both in zip(reading.calls, results, strict=True)]
         made = tuple(SubCall("discard", text=f"cut {index}") for _ in cut)
         turn = Turn(

@@ -187,7 +187,8 @@ def test_oracle_plays_where_tools_and_results_are_text(built: Any, policies: Mod
         while calls := (reading := _hermes_turn(policies, messages)).calls:
             texts = [tools.answer(call.name, dict(call.arguments)) for call in calls]
             messages.append(reading.sent)
-            messages += [dialect.hand_back(call, ToolResult(text)) for call, text in zip(calls, texts, strict=True)]
+            results = [ToolResult.of(text) for text in texts]
+            messages += [dialect.hand_back(*pair) for pair in zip(calls, results, strict=True)]
         assert is_correct(_answer(reading.text), row["Final answer"]), row["Question"]
 
 

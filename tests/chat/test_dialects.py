@@ -46,7 +46,7 @@ def test_all_native_calls_are_read_and_sent_back_with_our_ids():
         ("call_3_1", "search", {"query": ["a"]}, None),
     ]
     assert [call["id"] for call in reading.sent["tool_calls"]] == ["call_3_0", "call_3_1"]
-    answer = NATIVE.hand_back(reading.calls[0], ToolResult("found"))
+    answer = NATIVE.hand_back(reading.calls[0], ToolResult.of("found"))
     assert answer == {"role": "tool", "tool_call_id": "call_3_0", "content": "found"}
 
 
@@ -70,7 +70,7 @@ def test_hermes_reads_every_block_and_says_what_is_wrong_with_one():
     assert reading.calls[0].problem is None
     assert "cut off" in str(reading.calls[1].problem)
     assert reading.sent == {"role": "assistant", "content": text}
-    handed = HERMES.hand_back(reading.calls[0], ToolResult("r"))
+    handed = HERMES.hand_back(reading.calls[0], ToolResult.of("r"))
     assert handed == {"role": "user", "content": "<tool_response>\nr\n</tool_response>"}
 
 

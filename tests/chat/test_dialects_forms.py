@@ -162,5 +162,5 @@ def test_deepseek_without_a_separator_says_so() -> None:
     ],
 )
 def test_results_come_back_as_messages_of_the_user(dialect: str, content: str) -> None:
-    handed = dialect_for(dialect).hand_back(ToolCall("", ""), ToolResult("r"))
+    handed = dialect_for(dialect).hand_back(ToolCall("", ""), ToolResult.of("r"))
     assert handed == {"role": "user", "content": content}

@@ -113,7 +113,7 @@ REPLIES = st.fixed_dictionaries(
 def test_any_reply_leaves_a_history_that_parses_with_one_answer_for_each_call(name, reply, keep, cut, tools):
     dialect = dialect_for(name)
     reading = dialect.read(reply, keep_thoughts=keep, turn=0, tools=tools, cut=cut)
-    answers = [dialect.hand_back(call, ToolResult(call.problem or "found \ud800")) for call in reading.calls]
+    answers = [dialect.hand_back(call, ToolResult.of(call.problem or "found \ud800")) for call in reading.calls]
     history = json.loads(b"[" + b",".join(serialise(message) for message in (reading.sent, *answers)) + b"]")
     said, *answered = history
     assert said["role"] == "assistant"

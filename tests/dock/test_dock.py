@@ -6,13 +6,14 @@ import asyncio
 import json
 import textwrap
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from toleap.dock import Dock
 from toleap.errors import ToolFault, UsageError
-from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
+from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult, ToolSettings
 
 HEAD = """
 import asyncio, json
@@ -28,11 +29,13 @@ CLOSED = ToolAnnotations(open_world_hint=False)
 MINE = '''
 seen = []
 
+from dataclasses import asdict
+
 @server.tool(structured_output=False)
 async def show(word: str, ctx: Context[Any, Any], title: str = "") -> CallToolResult:
     """Show the context."""
     context = context_of(ctx)
-    shown = [word, title, context.session, context.corpus, dict(context.files), dict(context.policy)]
+    shown = [word, title, context.session, context.corpus, dict(context.files), asdict(context.policy)]
     return answer(json.dumps(shown))
 
 @server.tool()
@@ -88,7 +91,8 @@ async def release(session: str) -> None:
 async def close() -> None:
     seen.append("closed")
 '''
-CONTEXT = CallContext("run", "bench", "t1", 2, corpus="/c.jsonl", files={"a.csv": "/a.csv"}, policy={"results": 3})
+SETTINGS = ToolSettings(results=3)
+CONTEXT = CallContext("run", "bench", "t1", 2, corpus="/c.jsonl", files={"a.csv": "/a.csv"}, policy=SETTINGS)
 Make = Callable[..., Path]
 
 
@@ -114,7 +118,8 @@ async def test_the_context_reaches_the_tool(make: Make) -> None:
     make("mine", MINE)
     async with Dock(["mine"], trust=True, isolate=False) as dock:
         result = await call(dock, "show", word="kelp")
-    expected = ["kelp", "", "run/bench/t1#2", "/c.jsonl", {"a.csv": "/a.csv"}, {"results": 3}]
+    settings = {**asdict(SETTINGS), "allow_hosts": []}
+    expected = ["kelp", "", "run/bench/t1#2", "/c.jsonl", {"a.csv": "/a.csv"}, settings]
     assert json.loads(result.text) == expected
     assert (result.error, result.truncated, result.replica) == (None, False, "show")
     assert result.ms > 0
@@ -225,11 +230,31 @@ async def test_a_call_that_cannot_be_made_is_answered_with_its_problem(make: Mak
 async def test_names_of_other_tool_sets_are_understood(make: Make) -> None:
     make(
         "fetch_url",
-        "@server.tool()\nasync def fetch_url(url: list[str], purpose: str) -> str:\n    return f'{url} {purpose}'",
+        """
+        @server.tool(meta={"toleap": {"purpose": "purpose", "aliases": ["visit"], "arguments": {"goal": "purpose"}}})
+        async def fetch_url(url: list[str], purpose: str = "") -> str:
+            return f"{url} {purpose}"
+
+        @server.tool()
+        async def bare(purpose: str) -> str:
+            return purpose
+        """,
     )
-    async with Dock(["fetch_url"], trust=True, isolate=False) as dock:
-        assert (await call(dock, "visit", url="u", goal="g")).text == "['u'] g"
-        assert (await call(dock, "python", code="1")).error is ErrorClass.CALL
+    for isolate in (False, True):
+        async with Dock(["fetch_url"], trust=True, isolate=isolate) as dock:
+            assert dock.names() == {"fetch_url", "visit", "bare"}
+            assert (await call(dock, "visit", url="u", goal="g")).text == "['u'] g"
+            assert (await call(dock, "python", code="1")).error is ErrorClass.CALL
+            calls = [ToolCall("1", name, {"goal": "why"}) for name in ("visit", "fetch_url", "bare", "other")]
+            assert [dock.purpose(one) for one in calls] == ["why", "why", None, None]
+            assert dock.purpose(ToolCall("1", "visit", {"url": "u"})) == ""
+
+
+async def test_what_a_tool_says_of_itself_must_be_known(make: Make) -> None:
+    make("mine", '@server.tool(meta={"toleap": {"alias": "visit"}})\nasync def mine() -> str:\n    return ""')
+    with pytest.raises(UsageError, match=r"the tool mine in mine: meta\.toleap: .*`alias`"):
+        async with Dock(["mine"], trust=True, isolate=False):
+            pass
 
 
 async def test_code_of_the_working_folder_needs_trust(make: Make) -> None:

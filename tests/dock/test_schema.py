@@ -28,6 +28,7 @@ FETCH = {
     },
     "required": ["url"],
 }
+ALIASES = {"urls": "url", "goal": "purpose"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -56,7 +57,7 @@ JSON = st.recursive(
     ],
 )
 def test_what_a_model_meant(given_arguments: dict[str, Any], meant: dict[str, Any]) -> None:
-    assert Arguments("fetch_url", FETCH).normalised(given_arguments) == meant
+    assert Arguments("fetch_url", FETCH, ALIASES).normalised(given_arguments) == meant
 
 
 @pytest.mark.parametrize(
@@ -75,12 +76,12 @@ def test_what_a_model_meant(given_arguments: dict[str, Any], meant: dict[str, An
     ],
 )
 def test_what_is_wrong_is_said(arguments: dict[str, Any], sentence: str | None) -> None:
-    assert Arguments("search", SEARCH).problem(arguments) == sentence
+    assert Arguments("search", SEARCH, {"q": "query"}).problem(arguments) == sentence
 
 
 @given(st.dictionaries(st.sampled_from([*FETCH["properties"], "goal", "q", "other"]), JSON, max_size=5))
 def test_any_arguments_are_judged_and_bringing_into_shape_is_done_once(arguments: dict[str, Any]) -> None:
-    checker = Arguments("fetch_url", FETCH)
+    checker = Arguments("fetch_url", FETCH, ALIASES)
     shaped = checker.normalised(arguments)
     assert checker.normalised(shaped) == shaped
     problem = checker.problem(shaped)
@@ -93,7 +94,7 @@ def test_any_arguments_are_judged_and_bringing_into_shape_is_done_once(arguments
 )
 def test_arguments_that_fit_stay_as_they_are(urls: list[str], purpose: str) -> None:
     arguments = {"url": urls, "purpose": purpose}
-    checker = Arguments("fetch_url", FETCH)
+    checker = Arguments("fetch_url", FETCH, ALIASES)
     assert checker.normalised(arguments) == arguments
     assert checker.problem(arguments) is None
 

@@ -33,7 +33,7 @@ from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.chat.dialects.values import MOST_CHARACTERS
 from toleap.config import Agent, Reader, Sampling
-from toleap.dock.dock import TOOL_NAMES, Dock
+from toleap.dock.dock import Dock
 from toleap.report.tables import build_table
 from toleap.runs.evaluation import Evaluation
 from toleap.runs.events import Events
@@ -44,7 +44,7 @@ from toleap.runs.spending import Meter
 from toleap.runs.store.reading import read_trajectories
 from toleap.runs.store.store import Store
 from toleap.scoring.scorers import scorer_for
-from toleap.types import CallContext, Ending, RunResult, ScoredBy, Task, ToolCall, ToolResult, Turn
+from toleap.types import CallContext, Ending, RunResult, ScoredBy, Task, ToolCall, ToolResult, ToolSettings, Turn
 
 DIALECTS = ("native", "hermes", "agentcpm", "mirothinker", "deepseek")
 POLICIES = ("keep", "keep-n", "discard", "summarise")
@@ -139,7 +139,7 @@ def world(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> I
 async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Path) -> Played:
     """Play one attempt for every script of the world."""
     schemas, spoken = world.dock.schemas(), dialect_for(dialect)
-    names = frozenset({s["function"]["name"] for s in schemas} | set(TOOL_NAMES))
+    names = world.dock.names()
     scorer, meter = scorer_for("gaia"), Meter()
     counted = meter.counter("model")
     async with (
@@ -160,7 +160,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
                 store=store,
                 events=Events(),
                 system=spoken.system("Find out.", schemas),
-                policy={"results": 3, "page_chars": 500},
+                policy=ToolSettings(results=3, page_chars=500),
                 judging=judging,
                 meter=meter,
                 watch=Watch(print),

@@ -116,7 +116,7 @@ async def test_over_http_a_client_names_files_only_where_it_is_trusted(
 
 
 async def test_flags_that_cannot_be_used(tmp_path: Path) -> None:
-    for flags in (["--policy", "{"], ["--policy", "[1]"]):
+    for flags in (["--policy", "{"], ["--policy", "[1]"], ["--policy", '{"page_char": 5}']):
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command("search", *flags), env=environment(tmp_path), stderr=asyncio.subprocess.PIPE
         )

@@ -12,10 +12,11 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from toleap.dock import Dock
+from toleap.dock.context import from_meta
 from toleap.dock.sandbox import Outcome, Reply, find_sandbox_environment
 from toleap.errors import UsageError
 from toleap.folders import find
-from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
+from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult, ToolSettings
 
 pytestmark = pytest.mark.skipif(
     shutil.which("bwrap") is None or find_sandbox_environment() is None,
@@ -86,13 +87,13 @@ async def test_the_tasks_files_lie_in_the_working_folder(dock: Dock, tmp_path: P
     ],
 )
 async def test_whose_doing_it_was(dock: Dock, code: str, error: ErrorClass | None, text: str) -> None:
-    found = await run(dock, code, context(policy={"code_seconds": 1}))
+    found = await run(dock, code, context(policy=ToolSettings(code_seconds=1)))
     assert found.error is error
     assert text in found.text
 
 
 async def test_much_output_is_cut_and_marked(dock: Dock) -> None:
-    found = await run(dock, "print('a' * 5000 + 'ü' * 5000)", context(policy={"code_bytes": 1000}))
+    found = await run(dock, "print('a' * 5000 + 'ü' * 5000)", context(policy=ToolSettings(code_bytes=1000)))
     assert found.truncated
     assert found.text.startswith("aaa")
     assert found.text.endswith("üüü")
@@ -103,9 +104,9 @@ async def test_much_output_is_cut_and_marked(dock: Dock) -> None:
 @pytest.mark.parametrize(
     "policy", [{"code_seconds": 0}, {"code_seconds": 3000}, {"code_bytes": "many"}, {"code_bytes": 10**7}]
 )
-async def test_settings_that_make_no_sense_are_refused(dock: Dock, policy: dict[str, Any]) -> None:
+def test_settings_that_make_no_sense_are_refused(policy: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"policy\.code_"):
-        await run(dock, "1", context(policy=policy))
+        from_meta({"policy": policy})
 
 
 async def test_a_restart_is_told(dock: Dock) -> None:

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from toleap.dock import Dock
+from toleap.dock.context import from_meta
 from toleap.errors import UsageError
-from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
+from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult, ToolSettings
 
 HTML = """<!doctype html><html><head><title>Museum of Kelp</title></head><body><nav>Home About</nav><article>
 <h1>Museum of Kelp</h1><p>{}</p></article></body></html>"""
@@ -61,7 +62,7 @@ async def live(context: CallContext) -> AsyncIterator[tuple[CallContext, str]]:
     listener = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listener).start()
     host = f"127.0.0.1:{listener.getsockname()[1]}"
-    yield replace(context, corpus=None, policy={"allow_hosts": [host]}), f"http://{host}"
+    yield replace(context, corpus=None, policy=ToolSettings(allow_hosts=(host,))), f"http://{host}"
     await runner.cleanup()
 
 
@@ -92,7 +93,7 @@ async def test_a_page_that_is_gone_is_the_worlds(dock: Dock, context: CallContex
 
 
 async def test_long_pages_are_cut_with_a_mark(dock: Dock, context: CallContext) -> None:
-    result = await fetch(dock, replace(context, policy={"page_chars": 100}), "https://a.example/long")
+    result = await fetch(dock, replace(context, policy=ToolSettings(page_chars=100)), "https://a.example/long")
     assert result.truncated
     assert result.text.endswith("x\n[cut: only the first 100 characters are shown]")
     assert "x" * 100 in result.text
@@ -117,7 +118,7 @@ async def test_live_pages(dock: Dock, live: tuple[CallContext, str]) -> None:
 
 async def test_live_pages_are_cut(dock: Dock, live: tuple[CallContext, str]) -> None:
     context, site = live
-    result = await fetch(dock, replace(context, policy={**context.policy, "page_chars": 50}), f"{site}/page")
+    result = await fetch(dock, replace(context, policy=replace(context.policy, page_chars=50)), f"{site}/page")
     assert result.truncated
     assert "[cut: only the first 50 characters are shown]" in result.text
 
@@ -141,14 +142,14 @@ async def test_what_the_world_does_not_give(dock: Dock, live: tuple[CallContext,
 async def test_our_own_network_is_blocked(dock: Dock, live: tuple[CallContext, str]) -> None:
     context, site = live
     redirected = await fetch(dock, context, f"{site}/inside")
-    direct = await fetch(dock, replace(context, policy={}), f"{site}/page", "file:///etc/passwd")
+    direct = await fetch(dock, replace(context, policy=ToolSettings()), f"{site}/page", "file:///etc/passwd")
     assert (redirected.error, direct.error) == (ErrorClass.BLOCKED, ErrorClass.BLOCKED)
     assert "not public" in redirected.text
     mixed = await fetch(dock, context, f"{site}/inside", f"{site}/gone")
     assert mixed.error is ErrorClass.WORLD
 
 
-async def test_settings_that_cannot_be_used(dock: Dock, context: CallContext) -> None:
+def test_settings_that_cannot_be_used() -> None:
     for policy in ({"page_chars": 0}, {"allow_hosts": "127.0.0.1"}, {"allow_hosts": [1]}):
         with pytest.raises(UsageError, match=r"policy\."):
-            await fetch(dock, replace(context, corpus=None, policy=policy), "http://127.0.0.1/")
+            from_meta({"policy": policy})

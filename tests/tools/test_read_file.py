@@ -14,7 +14,7 @@ import pytest
 
 from toleap.dock import Dock
 from toleap.errors import ToolFault
-from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
+from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult, ToolSettings
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_a_changed_file_is_read_again(dock: Dock, context: CallContext, tm
 
 
 async def test_a_huge_file_is_cut_with_a_mark(dock: Dock, context: CallContext, tmp_path: Path) -> None:
-    files = replace(holding(context, tmp_path, big__csv=b"1,2,3\n" * 2_000_000), policy={"page_chars": 1000})
+    files = replace(holding(context, tmp_path, big__csv=b"1,2,3\n" * 2_000_000), policy=ToolSettings(page_chars=1000))
     result = await read(dock, files, "big.csv")
     assert result.truncated
     assert result.text.endswith("\n[cut: only the first 2000 characters are shown]")

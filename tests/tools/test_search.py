@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from toleap.dock import Dock
+from toleap.dock.context import from_meta
 from toleap.errors import UsageError
-from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
+from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult, ToolSettings
 
 PAGES = [
     ("https://atoll.example/kelp", "Museum of Kelp", "The Museum of Kelp opened in 1931."),
@@ -72,12 +73,12 @@ async def test_several_queries_stand_under_headers(dock: Dock, context: CallCont
 
 
 async def test_the_number_of_hits_is_a_setting(dock: Dock, context: CallContext) -> None:
-    one = replace(context, policy={"results": 1})
+    one = replace(context, policy=ToolSettings(results=1))
     assert "2. [" in (await search(dock, context, "museum")).text
     assert "2. [" not in (await search(dock, one, "museum")).text
     for wrong in (0, "many", 2.5, True):
         with pytest.raises(UsageError, match=r"policy\.results"):
-            await search(dock, replace(context, policy={"results": wrong}), "museum")
+            from_meta({"policy": {"results": wrong}})
 
 
 async def test_nothing_found_is_the_worlds_answer(dock: Dock, context: CallContext) -> None:

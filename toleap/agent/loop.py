@@ -293,9 +293,9 @@ class Attempt:
 
     async def _call(self, place: int, call: ToolCall) -> ToolResult:
         if call.problem is not None:
-            return ToolResult(call.problem, ErrorClass.CALL)
+            return ToolResult.of(call.problem, ErrorClass.CALL)
         if place >= _MOST_CALLS:
-            return ToolResult(f"Too many calls in one step: at most {_MOST_CALLS} are made.", ErrorClass.CALL)
+            return ToolResult.of(f"Too many calls in one step: at most {_MOST_CALLS} are made.", ErrorClass.CALL)
         return await self._dock.call(call, self._context)
 
     def _trajectory(self) -> Trajectory:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from toleap.agent.auxiliary import Auxiliary, Wanted
 from toleap.agent.extract import extract
@@ -35,12 +34,12 @@ _MOST_HALVINGS = 2
 class PageReader:
     """How a run reads pages.
 
-    ``reads`` says which tools hand back pages: those that take a purpose. ``raw_chars`` is how much of a page is
-    handed back where its raw content is asked for.
+    ``purpose`` says what the pages that a call gives are read for, None where it gives none. ``raw_chars`` is how
+    much of a page is handed back where its raw content is asked for.
     """
 
     settings: Reader
-    reads: Callable[[str], bool]
+    purpose: Callable[[ToolCall], str | None]
     raw_chars: int
     auxiliary: Auxiliary | None = None
 
@@ -82,15 +81,15 @@ async def read_results(
         seed: the turn's sampling seed; every reading's is derived from it.
         name: the turn's request id; every reading's begins with it.
     """
-    wanted = [
-        n
-        for n, (call, result) in enumerate(zip(calls, results, strict=True))
-        if result.error is None and len(result.text) > reader.settings.skip_below and reader.reads(call.name)
-    ]
-    aims = {n: Aim(question[:_MOST_QUESTION], _purpose(calls[n].arguments), seed, name).at(n) for n in wanted}
-    read = await asyncio.gather(*(_result(reader, calls[n], results[n], aims[n]) for n in wanted))
+    aims: dict[int, Aim] = {}
+    for n, (call, result) in enumerate(zip(calls, results, strict=True)):
+        if result.error is None and any(len(page) > reader.settings.skip_below for page in result.parts):
+            purpose = reader.purpose(call)
+            if purpose is not None:
+                aims[n] = Aim(question[:_MOST_QUESTION], purpose[:_MOST_PURPOSE], seed, name).at(n)
+    read = await asyncio.gather(*(_result(reader, results[n], aim) for n, aim in aims.items()))
     after = list(results)
-    for n, (result, _) in zip(wanted, read, strict=True):
+    for n, (result, _) in zip(aims, read, strict=True):
         after[n] = result
     return after, tuple(call for _, made in read for call in made)
 
@@ -98,19 +97,6 @@ async def read_results(
 def wants_raw(purpose: str) -> bool:
     """Whether a purpose asks for the page's own text."""
     return _RAW.search(purpose) is not None
-
-
-def split_pages(text: str, addresses: Sequence[str]) -> list[str]:
-    """A result's pages, of which each begins with the address that was asked for; joined they are the text again."""
-    starts, at = [0], 0
-    for address in addresses[1:]:
-        mark = f"\n---\nURL: {' '.join(address.split())}\n"
-        at = text.find(mark, at)
-        if at < 0:
-            break
-        starts.append(at)
-        at += len(mark)
-    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
 def chunked(text: str, most_bytes: int) -> list[str]:
@@ -142,14 +128,11 @@ def usable_reading(reply: str) -> str | None:
     return "\n".join(f"{name.capitalize()}: {text}" for name, text in found.items())
 
 
-async def _result(
-    reader: PageReader, call: ToolCall, result: ToolResult, aim: Aim
-) -> tuple[ToolResult, tuple[SubCall, ...]]:
-    pages = split_pages(result.text, _addresses(call.arguments))
-    read = await asyncio.gather(*(_page(reader, page, aim.at(n)) for n, page in enumerate(pages)))
-    text = "".join(text for text, _ in read)
+async def _result(reader: PageReader, result: ToolResult, aim: Aim) -> tuple[ToolResult, tuple[SubCall, ...]]:
+    read = await asyncio.gather(*(_page(reader, page, aim.at(n)) for n, page in enumerate(result.parts)))
+    parts = tuple(text for text, _ in read)
     made = tuple(call for _, calls in read for call in calls)
-    return replace(result, text=text, truncated=result.truncated or text != result.text), made
+    return replace(result, parts=parts, truncated=result.truncated or parts != result.parts), made
 
 
 async def _page(reader: PageReader, page: str, aim: Aim) -> _Read:
@@ -217,16 +200,6 @@ def _request(aim: Aim, page: str) -> str:
 
 def _parted(page: str) -> tuple[str, str]:
     """The lines with a page's address and title, and the rest."""
-    match = re.match(r"(?:\n---\n)?URL: [^\n]*\n(?:Title: [^\n]*\n)?", page)
+    match = re.match(r"URL: [^\n]*\n(?:Title: [^\n]*\n)?", page)
     end = match.end() if match else 0
     return page[:end], page[end:]
-
-
-def _purpose(arguments: Mapping[str, Any]) -> str:
-    purpose = arguments.get("purpose")
-    return purpose[:_MOST_PURPOSE] if isinstance(purpose, str) else ""
-
-
-def _addresses(arguments: Mapping[str, Any]) -> list[str]:
-    addresses = arguments.get("url")
-    return [item for item in addresses if isinstance(item, str)] if isinstance(addresses, list) else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from toleap.types import CallContext, ToolResult
@@ -25,6 +25,12 @@ class ToolSpec:
     open_world: bool = True
     stateful: bool = False
     repeatable: bool = False
+    purpose: str | None = None
+    """The argument that says what its results are read for; None where they are handed back as they are."""
+    aliases: tuple[str, ...] = ()
+    """Its names in other tool sets, for models that were trained with them."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Names of arguments in other tool sets → its own."""
 
 
 class Backend(Protocol):

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, cast
 
+import msgspec
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
@@ -22,8 +23,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
 from toleap.dock.backend import ToolSpec
-from toleap.dock.context import META_KEY, to_meta
-from toleap.dock.policy import whole_number
+from toleap.dock.context import META_KEY
 from toleap.dock.results import read_result
 from toleap.dock.schema import cleaned
 from toleap.errors import ToleapError, ToolFault, UsageError
@@ -35,6 +35,15 @@ _PAGES = 12
 _LEAST_CAP = 240_000
 """No result is longer than this many characters; one that is read for a purpose may have so many pages."""
 _loading = threading.Lock()
+
+
+class _Mark(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a tool may say of itself in its ``meta``, under ``toleap``; see ``ToolSpec``."""
+
+    deadline: float | None = None
+    purpose: str | None = None
+    aliases: tuple[str, ...] = ()
+    arguments: Mapping[str, str] = {}
 
 
 class InProcess:
@@ -53,19 +62,22 @@ class InProcess:
     async def tools(self) -> Sequence[ToolSpec]:
         specs = []
         for tool in await self._server.list_tools():
-            mark = (tool.meta or {}).get(META_KEY) or {}
+            mark = self._mark(tool.name, (tool.meta or {}).get(META_KEY) or {})
             hints = tool.annotations or ToolAnnotations()
-            if "purpose" in tool.input_schema.get("properties", {}):
+            if mark.purpose is not None:
                 self._read.add(tool.name)
             specs.append(
                 ToolSpec(
                     name=tool.name,
                     description=inspect.cleandoc(tool.description or ""),
                     parameters=cleaned(tool.input_schema),
-                    deadline=mark.get("deadline"),
+                    deadline=mark.deadline,
                     open_world=hints.open_world_hint is not False,
                     stateful=hasattr(self._module, "release"),
                     repeatable=bool(hints.read_only_hint or hints.idempotent_hint),
+                    purpose=mark.purpose,
+                    aliases=mark.aliases,
+                    arguments=mark.arguments,
                 )
             )
         return specs
@@ -88,7 +100,7 @@ class InProcess:
             lifespan_context={},
             protocol_version=_PROTOCOL,
             method="tools/call",
-            meta=cast(Any, {META_KEY: to_meta(context)}),
+            meta=cast(Any, {META_KEY: context}),
         )
         ctx = Context[Any, Any](request_context=request, mcp_server=self._server)
         try:
@@ -99,8 +111,14 @@ class InProcess:
             return _told(error)
         if not isinstance(result, CallToolResult):
             raise ToolFault(f"the tool {name} asks for input, which an agent cannot give")
-        pages = _PAGES * whole_number(context, "page_chars", 0, least=0) if name in self._read else 0
+        pages = _PAGES * context.policy.page_chars if name in self._read else 0
         return read_result(result, max(_LEAST_CAP, pages))
+
+    def _mark(self, tool: str, given: object) -> _Mark:
+        try:
+            return msgspec.convert(given, _Mark)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"the tool {tool} in {self._name}: meta.{META_KEY}: {error}") from error
 
     async def _hook(self, name: str, *arguments: str) -> None:
         hook = cast(Callable[..., Awaitable[None]] | None, getattr(self._module, name, None))
@@ -127,8 +145,8 @@ def _told(error: ToolError) -> ToolResult:
     if isinstance(cause, ValidationError):
         first = cause.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return ToolResult(text=f"The argument {place!r} cannot be used: {first['msg']}.", error=ErrorClass.CALL)
-    return ToolResult(text=str(cause or error), error=ErrorClass.WORLD)
+        return ToolResult.of(f"The argument {place!r} cannot be used: {first['msg']}.", ErrorClass.CALL)
+    return ToolResult.of(str(cause or error), ErrorClass.WORLD)
 
 
 def _short(error: BaseException | None) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from mcp.server.mcpserver import Context
 
 from toleap.errors import UsageError
@@ -26,15 +28,7 @@ class Defaults:
 
 def to_meta(context: CallContext) -> dict[str, Any]:
     """The context as it travels."""
-    return {
-        "run": context.run,
-        "benchmark": context.benchmark,
-        "task": context.task,
-        "attempt": context.attempt,
-        "corpus": context.corpus,
-        "files": dict(context.files),
-        "policy": dict(context.policy),
-    }
+    return asdict(context)
 
 
 def context_of(ctx: Context[Any, Any]) -> CallContext:
@@ -45,37 +39,24 @@ def context_of(ctx: Context[Any, Any]) -> CallContext:
     """
     request = ctx.request_context
     given = (request.meta or {}).get(META_KEY)
+    if isinstance(given, CallContext):  # from the dock that runs in this process
+        return given
     if given is None or (request.request is not None and not Defaults.trust_clients):
         return Defaults.context
-    if not isinstance(given, Mapping):
-        raise UsageError(f"_meta.{META_KEY} must be an object of the call context's fields")
     return from_meta(given)
 
 
-def from_meta(given: Mapping[str, Any]) -> CallContext:
-    """The context that travelled.
+def from_meta(given: object) -> CallContext:
+    """The context that travelled. What it does not say is as this server has it.
 
     Raises:
-        UsageError: a field has the wrong type.
+        UsageError: a field has the wrong type or is out of its bounds.
     """
+    if not isinstance(given, Mapping):
+        raise UsageError(f"_meta.{META_KEY} must be an object of the call context's fields")
     default = Defaults.context
-    corpus = _field(given, "corpus", (str, type(None)), default.corpus)
-    files = _field(given, "files", (Mapping,), default.files)
-    if not all(isinstance(part, str) for item in files.items() for part in item):
-        raise UsageError(f"_meta.{META_KEY}.files must map names to paths")
-    return CallContext(
-        run=_field(given, "run", (str,), ""),
-        benchmark=_field(given, "benchmark", (str,), ""),
-        task=_field(given, "task", (str,), ""),
-        attempt=_field(given, "attempt", (int,), 0),
-        corpus=corpus,
-        files=files,
-        policy=_field(given, "policy", (Mapping,), default.policy),
-    )
-
-
-def _field(given: Mapping[str, Any], name: str, types: tuple[type, ...], default: Any) -> Any:
-    value = given.get(name, default)
-    if not isinstance(value, types):
-        raise UsageError(f"_meta.{META_KEY}.{name} has the wrong type ({type(value).__name__})")
-    return value
+    kept = {"corpus": default.corpus, "files": default.files, "policy": asdict(default.policy)}
+    try:
+        return msgspec.convert({"run": "", "benchmark": "", "task": "", "attempt": 0, **kept, **given}, CallContext)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"_meta.{META_KEY}: {error}") from error

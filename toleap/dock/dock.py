@@ -22,14 +22,6 @@ from toleap.dock.schema import Arguments
 from toleap.errors import ToolFault, UsageError
 from toleap.types import CallContext, ErrorClass, ToolCall, ToolResult
 
-TOOL_NAMES = {
-    "visit": "fetch_url",
-    "PythonInterpreter": "execute_code",
-    "python": "execute_code",
-    "parse_file": "read_file",
-}
-"""Names of tools in other tool sets, and ours. Used where the dock has only ours."""
-
 DEADLINE = 60.0
 """Seconds one call may take, where its tool names no other limit."""
 _PROBE_SECONDS = 60.0
@@ -86,6 +78,8 @@ class Dock:
         self._patience = patience
         self._backends: list[Backend] = []
         self._tools: dict[str, _Docked] = {}
+        self._aliases: dict[str, str] = {}
+        """Names in other tool sets → those here. Used where no tool has that name."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -115,6 +109,18 @@ class Dock:
             for docked in self._tools.values()
         ]
 
+    def names(self) -> frozenset[str]:
+        """The names that a call may have: the tools' own and those of other tool sets."""
+        return frozenset(self._tools.keys() | self._aliases.keys())
+
+    def purpose(self, call: ToolCall) -> str | None:
+        """What the call's result is to be read for, empty where that is not said; None where it is not read."""
+        docked = self._find(call.name)
+        if docked is None or docked.spec.purpose is None:
+            return None
+        purpose = docked.arguments.normalised(call.arguments).get(docked.spec.purpose)
+        return purpose if isinstance(purpose, str) else ""
+
     def keeps_state(self, name: str) -> bool:
         """Whether the calls of one trajectory to this tool build on each other, as an interpreter's do."""
         docked = self._find(name)
@@ -128,14 +134,14 @@ class Dock:
             UsageError: the corpus or a setting in ``context.policy`` cannot be used.
         """
         if call.problem is not None:
-            return ToolResult(text=call.problem, error=ErrorClass.CALL)
+            return ToolResult.of(call.problem, ErrorClass.CALL)
         docked = self._find(call.name)
         if docked is None:
-            return ToolResult(text=self._unknown(call.name), error=ErrorClass.CALL)
+            return ToolResult.of(self._unknown(call.name), ErrorClass.CALL)
         arguments = docked.arguments.normalised(call.arguments)
         problem = docked.arguments.problem(arguments)
         if problem is not None:
-            return ToolResult(text=problem, error=ErrorClass.CALL)
+            return ToolResult.of(problem, ErrorClass.CALL)
 
         async def make() -> ToolResult:
             started = time.perf_counter()
@@ -177,11 +183,11 @@ class Dock:
             if not docked.spec.open_world:
                 raise ToolFault(f"the tool {name} did not answer in {docked.deadline:g} seconds") from error
             text = f"{name} timed out after {docked.deadline:g} seconds."
-            return ToolResult(text=text, error=ErrorClass.WORLD)
+            return ToolResult.of(text, ErrorClass.WORLD)
         return result if result.replica else replace(result, replica=name)
 
     def _find(self, name: str) -> _Docked | None:
-        return self._tools.get(name) or self._tools.get(TOOL_NAMES.get(name, ""))
+        return self._tools.get(name) or self._tools.get(self._aliases.get(name, ""))
 
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self._tools, n=1)
@@ -207,14 +213,17 @@ class Dock:
         for spec in await backend.tools():
             if spec.name in self._tools:
                 raise UsageError(f"two tools are called {spec.name!r}; the second is in the folder {folder!r}")
-            arguments = Arguments(spec.name, spec.parameters)
+            arguments = Arguments(spec.name, spec.parameters, spec.arguments)
             check = functools.partial(self._works, spec.name)
             breaker = Breaker(spec.name, check, told=self._told, patience=self._patience)
+            for alias in spec.aliases:
+                self._aliases.setdefault(alias, spec.name)
             self._tools[spec.name] = _Docked(spec, backend, arguments, spec.deadline or self._deadline, breaker)
 
     async def _close(self) -> None:
         backends, self._backends = self._backends, []
         self._tools.clear()
+        self._aliases.clear()
         async with contextlib.AsyncExitStack() as stack:
             for backend in backends:
                 stack.push_async_callback(backend.close)

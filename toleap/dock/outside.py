@@ -17,11 +17,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from toleap.dock.backend import ToolSpec
 from toleap.dock.context import to_meta
 from toleap.errors import ToolFault, UsageError
 from toleap.folders import Folder
-from toleap.types import CallContext, ErrorClass, ToolResult
+from toleap.types import CallContext, ToolResult
 
 _START_SECONDS = 60.0
 _HOOK_SECONDS = 60.0
@@ -74,7 +76,7 @@ class _Process:
             await made.kill()
             raise UsageError(first["usage"])
         made._listener = asyncio.create_task(made._listen())
-        return made, [ToolSpec(**spec) for spec in first["tools"]]
+        return made, msgspec.convert(first["tools"], list[ToolSpec])
 
     async def ask(self, do: str, **order: Any) -> dict[str, Any]:
         """The answer to an order. Cancelling this cancels the order.
@@ -254,6 +256,4 @@ class OwnProcess:
 
 
 def _result(frame: Mapping[str, Any]) -> ToolResult:
-    result = frame["result"]
-    error = result["error"]
-    return ToolResult(**{**result, "error": None if error is None else ErrorClass(error)})
+    return msgspec.convert(frame["result"], ToolResult)

@@ -13,9 +13,6 @@ from typing import Any
 
 import jsonschema
 
-ARGUMENT_NAMES = {"goal": "purpose", "q": "query", "queries": "query", "urls": "url"}
-"""Names of arguments in other tool sets, and ours. Used where the schema knows only ours."""
-
 _KINDS = {
     "array": "a list",
     "string": "a string",
@@ -46,10 +43,14 @@ def _cleaned_value(key: str, value: Any) -> Any:
 
 
 class Arguments:
-    """The arguments of one tool: its schema, compiled once."""
+    """The arguments of one tool: its schema, compiled once.
 
-    def __init__(self, tool: str, schema: Mapping[str, Any]) -> None:
+    ``aliases``: names of arguments in other tool sets → its own, used where the schema knows only these.
+    """
+
+    def __init__(self, tool: str, schema: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
         self._tool = tool
+        self._aliases = aliases
         self._properties: Mapping[str, Any] = schema.get("properties", {})
         self._required: list[str] = list(schema.get("required", ()))
         self._closed = schema.get("additionalProperties", False) is False
@@ -59,7 +60,7 @@ class Arguments:
         """What the model meant. Arguments that already fit stay as they are."""
         result: dict[str, Any] = {}
         for name, value in given.items():
-            ours = ARGUMENT_NAMES.get(name, name)
+            ours = self._aliases.get(name, name)
             rename = name not in self._properties and ours in self._properties and given.get(ours) is None
             target = ours if rename else name
             part = self._properties.get(target, {})

@@ -7,15 +7,16 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from mcp.server.mcpserver import MCPServer
 
 from toleap.dock.context import Defaults
 from toleap.errors import UsageError
-from toleap.types import CallContext
+from toleap.types import CallContext, ToolSettings
 
 
 def new_server(name: str, instructions: str = "") -> MCPServer[Any]:
@@ -64,10 +65,15 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 def _context(options: argparse.Namespace) -> CallContext:
     try:
-        policy = json.loads(options.policy)
+        given = json.loads(options.policy)
+        policy = msgspec.convert(given, ToolSettings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--policy: {error}") from error
     except ValueError as error:
         raise UsageError(f"--policy is not JSON: {error}") from error
-    if not isinstance(policy, dict):
-        raise UsageError("--policy must be a JSON object")
+    known = [setting.name for setting in fields(ToolSettings)]
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        raise UsageError(f"--policy: unknown setting {unknown!r}: there are {', '.join(known)}")
     files = {Path(path).name: str(Path(path).absolute()) for path in options.file}
     return replace(Defaults.context, corpus=options.corpus, files=files, policy=policy)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.reading import PageReader
 from toleap.chat.client import Chat
 from toleap.config import RunConfig
-from toleap.dock.dock import TOOL_NAMES
+from toleap.dock.dock import Dock
 from toleap.runs.plan import Plan
 from toleap.runs.servers import Served
 from toleap.types import Usage
@@ -54,16 +53,8 @@ async def connected(
         yield Auxiliary(chats, reader, asyncio.Semaphore(operation.max_in_flight))
 
 
-def page_reader(
-    config: RunConfig, schemas: Sequence[Mapping[str, Any]], auxiliary: Auxiliary | None
-) -> PageReader | None:
-    """What reads the pages of a run whose tools have these schemas; None where pages are only cut."""
+def page_reader(config: RunConfig, dock: Dock, auxiliary: Auxiliary | None) -> PageReader | None:
+    """What reads the pages of a run with these tools; None where pages are only cut."""
     if config.reader.mode == "none":
         return None
-    functions = [schema["function"] for schema in schemas]
-    names = {item["name"] for item in functions if "purpose" in item["parameters"].get("properties", {})}
-
-    def reads(name: str) -> bool:
-        return name in names or TOOL_NAMES.get(name) in names
-
-    return PageReader(config.reader, reads, config.dock.page_chars, auxiliary)
+    return PageReader(config.reader, dock.purpose, config.dock.page_chars, auxiliary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from toleap.agent.conversation import Conversation
 from toleap.agent.limits import limit_reached
@@ -20,7 +20,7 @@ from toleap.runs.plan import PlannedBenchmark
 from toleap.runs.replaying import replayed
 from toleap.runs.spending import Meter
 from toleap.runs.store.store import Store
-from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, Trajectory, Turn
+from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, ToolSettings, Trajectory, Turn
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Evaluation:
     store: Store
     events: Events
     system: str
-    policy: Mapping[str, Any]
+    policy: ToolSettings
     judging: Judging
     meter: Meter
     watch: Watch

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
@@ -21,7 +21,7 @@ from toleap.agent.signs import Watch
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
 from toleap.config import fingerprint
-from toleap.dock.dock import TOOL_NAMES, Dock
+from toleap.dock.dock import Dock
 from toleap.errors import StoreFault
 from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.beginning import check_same, write_plan
@@ -37,7 +37,7 @@ from toleap.runs.spending import ROLES, Meter, cap_of
 from toleap.runs.store.salvage import mend
 from toleap.runs.store.store import Owed, Store
 from toleap.runs.surroundings import surroundings
-from toleap.types import Key, RunResult, Usage
+from toleap.types import Key, RunResult, ToolSettings, Usage
 
 
 class Run:
@@ -247,8 +247,8 @@ class Run:
         config, schemas = self.plan.config, self._dock.schemas()
         dialect = dialect_for(config.agent.dialect)
         tools = dialect.request_tools(schemas)
-        reader = page_reader(config, schemas, auxiliary)
-        forced, names = prompt("forced"), _callable(schemas)
+        reader = page_reader(config, self._dock, auxiliary)
+        forced, names = prompt("forced"), self._dock.names()
         player = Player(chat, dialect, config.sampling, config.agent, tools, forced, auxiliary, reader, names)
         page_chars = config.dock.page_chars if reader is None else config.reader.page_chars
         return Evaluation(
@@ -259,7 +259,7 @@ class Run:
             store=self._store,
             events=self._events,
             system=dialect.system(prompt(config.agent.prompt), schemas),
-            policy={"results": config.dock.results, "page_chars": page_chars},
+            policy=ToolSettings(config.dock.results, page_chars),
             judging=self._judging,
             meter=self._meter,
             watch=Watch(self._events.told),
@@ -282,9 +282,3 @@ async def _watching(served: Served, scheduler: Scheduler, log: Callable[[str], N
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def _callable(schemas: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """The names that a call may have: the tools' own and those of other tool sets."""
-    own = {schema["function"]["name"] for schema in schemas}
-    return frozenset(own | {name for name, ours in TOOL_NAMES.items() if ours in own})

@@ -15,19 +15,14 @@ from pydantic import Field
 
 from toleap.dock import answer, context_of, new_server, rejected, serve, world
 from toleap.dock import sandbox as confinement
-from toleap.dock.policy import whole_number
 from toleap.dock.sandbox import Outcome, Reply, Sandbox
-from toleap.errors import UsageError
 
-SECONDS = 30
-MOST_SECONDS = 300
-OUTPUT_BYTES = 20_000
-MOST_BYTES = 500_000
 MOST_CODE = 500_000
 server = new_server("execute_code")
 
 # A call may wait for others of its trajectory and for its turn; how long code runs is limited by the sandbox.
 _DEADLINE = 1800
+_ABOUT = {"deadline": _DEADLINE, "aliases": ["PythonInterpreter", "python"]}
 _sandbox = Sandbox()
 
 
@@ -48,7 +43,7 @@ async def close() -> None:
 
 @server.tool(
     annotations=ToolAnnotations(read_only_hint=False, idempotent_hint=False, open_world_hint=False),
-    meta={"toleap": {"deadline": _DEADLINE}},
+    meta={"toleap": _ABOUT},
     structured_output=False,
 )
 async def execute_code(
@@ -65,12 +60,7 @@ async def execute_code(
         return rejected("execute_code needs code: it got none.")
     if len(code) > MOST_CODE:
         return rejected(f"The code has {len(code)} characters; at most {MOST_CODE} are accepted.")
-    seconds = whole_number(context, "code_seconds", SECONDS)
-    if seconds > MOST_SECONDS:
-        raise UsageError(f"policy.code_seconds must be at most {MOST_SECONDS}, not {seconds}")
-    size = whole_number(context, "code_bytes", OUTPUT_BYTES, least=100)
-    if size > MOST_BYTES:
-        raise UsageError(f"policy.code_bytes must be at most {MOST_BYTES}, not {size}")
+    seconds, size = context.policy.code_seconds, context.policy.code_bytes
     files = {name: Path(path) for name, path in context.files.items()}
     reply = await _sandbox.run(context.session, code, seconds=seconds, output_bytes=size, files=files)
     return _result(reply, seconds)

@@ -18,7 +18,6 @@ from toleap.data.corpus import open_corpus, opened
 from toleap.dock import answer, blocked, context_of, new_server, rejected, serve, world
 from toleap.dock.fetching import Fetched, Refused, Unreachable, fetch
 from toleap.dock.parsers import Parsed
-from toleap.dock.policy import strings, whole_number
 from toleap.dock.text import cut, decoded, one_line
 from toleap.dock.workers import Unreadable, pool
 from toleap.types import CallContext, ErrorClass
@@ -28,6 +27,12 @@ server = new_server("fetch_url")
 
 # The first call may build the index of a large corpus; live, a page has half a minute to come and as much to be read.
 _DEADLINE = 600
+_ABOUT = {
+    "deadline": _DEADLINE,
+    "purpose": "purpose",
+    "aliases": ["visit"],
+    "arguments": {"urls": "url", "goal": "purpose"},
+}
 _HTML = ("text/html", "application/xhtml+xml")
 _TEXT = ("application/json", "application/xml", "application/rss+xml", "application/atom+xml", "application/ld+json")
 
@@ -42,7 +47,7 @@ class _Read(NamedTuple):
 
 @server.tool(
     annotations=ToolAnnotations(read_only_hint=True, open_world_hint=True),
-    meta={"toleap": {"deadline": _DEADLINE}},
+    meta={"toleap": _ABOUT},
     structured_output=False,
 )
 async def fetch_url(
@@ -58,22 +63,22 @@ async def fetch_url(
     parts = [f"URL: {one_line(address)}\n{page.text}" for address, page in zip(url, read, strict=False)]
     if len(url) > MOST_URLS:
         parts.append(f"{len(url) - MOST_URLS} further addresses were not fetched: at most {MOST_URLS} in one call.")
-    return _result("\n---\n".join(parts), read)
+    return _result(parts, read)
 
 
-def _result(text: str, read: list[_Read]) -> CallToolResult:
+def _result(parts: list[str], read: list[_Read]) -> CallToolResult:
     errors = {page.error for page in read}
     if None in errors:
-        return answer(text, truncated=any(page.truncated for page in read))
-    return blocked(text) if errors == {ErrorClass.BLOCKED} else world(text)
+        return answer(*parts, truncated=any(page.truncated for page in read))
+    return blocked(*parts) if errors == {ErrorClass.BLOCKED} else world(*parts)
 
 
 async def _read(address: str, context: CallContext) -> _Read:
-    limit = whole_number(context, "page_chars", 20_000)
+    limit = context.policy.page_chars
     if context.corpus is not None:
         return await _from_corpus(address, Path(context.corpus), limit)
     try:
-        fetched = await fetch(address, allow_hosts=strings(context, "allow_hosts"))
+        fetched = await fetch(address, allow_hosts=context.policy.allow_hosts)
         parsed = await _parsed(fetched, limit)
     except Refused as error:
         return _Read(f"This address is not fetched: {error}.", ErrorClass.BLOCKED)

@@ -19,7 +19,6 @@ from pydantic import Field
 
 from toleap.dock import answer, blocked, context_of, new_server, serve, world
 from toleap.dock.parsers import Parsed
-from toleap.dock.policy import whole_number
 from toleap.dock.text import cut, decoded
 from toleap.dock.workers import Unreadable, pool
 from toleap.errors import ToolFault
@@ -28,6 +27,7 @@ server = new_server("read_file")
 
 # Many attempts may wait for the same few worker processes.
 _DEADLINE = 600
+_ABOUT = {"deadline": _DEADLINE, "purpose": "purpose", "aliases": ["parse_file"], "arguments": {"goal": "purpose"}}
 _LARGEST = 64 * 2**20
 _PARSED = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0", b"%PDF-", b"{\\rtf")
 """How the files begin that a worker process reads; the others are read here, but for those of these suffixes."""
@@ -42,7 +42,7 @@ _MOST_CACHED = 64
 
 @server.tool(
     annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
-    meta={"toleap": {"deadline": _DEADLINE}},
+    meta={"toleap": _ABOUT},
     structured_output=False,
 )
 async def read_file(
@@ -59,7 +59,7 @@ async def read_file(
         return blocked(f"There is no file {uri[:200]!r}; the files of this task are: {names}.")
     if process_type in {"audio", "image", "video"} or Path(member or name).suffix.lower() in _MEDIA:
         return world(f"{uri} cannot be read: images, audio and video are not supported.")
-    limit = 2 * whole_number(context, "page_chars", 20_000)
+    limit = 2 * context.policy.page_chars
     try:
         parsed = await _parsed(Path(context.files[name]), name, member, limit)
     except Unreadable as error:

@@ -17,7 +17,6 @@ from pydantic import Field
 
 from toleap.data.corpus import Corpus, Hit, open_corpus, opened
 from toleap.dock import answer, context_of, new_server, rejected, serve, world
-from toleap.dock.policy import whole_number
 from toleap.dock.text import one_line
 from toleap.errors import UsageError
 
@@ -26,11 +25,12 @@ server = new_server("search")
 
 # The first call may build the index of a large corpus.
 _DEADLINE = 600
+_ABOUT = {"deadline": _DEADLINE, "arguments": {"q": "query", "queries": "query"}}
 
 
 @server.tool(
     annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
-    meta={"toleap": {"deadline": _DEADLINE}},
+    meta={"toleap": _ABOUT},
     structured_output=False,
 )
 async def search(
@@ -43,7 +43,7 @@ async def search(
     if not query:
         return rejected("search needs at least one query.")
     corpus = await _corpus(Path(context.corpus))
-    results = whole_number(context, "results", 10)
+    results = context.policy.results
     found = [(text, corpus.search(text, results)) for text in query[:MOST_QUERIES]]
     text = _text(found, dropped=len(query) - len(found))
     return answer(text) if any(hits for _, hits in found) else world(text)

@@ -48,7 +48,7 @@ def call(name: str, form: CallForm = CallForm.PLAIN, problem: str | None = None,
 
 
 def turn(index: int, *calls: ToolCall, subcalls: tuple[SubCall, ...] = ()) -> Turn:
-    results = tuple(ToolResult("x", ErrorClass.CALL if item.problem else None) for item in calls)
+    results = tuple(ToolResult.of("x", ErrorClass.CALL if item.problem else None) for item in calls)
     return Turn(index, {}, (), calls, results, subcalls=subcalls)
 
 

@@ -15,6 +15,7 @@ import pytest
 from tests.runs.store.building import RULE, changed, end, plan
 from toleap.errors import StoreFault, TornRecord, UsageError
 from toleap.runs.store.reading import read_run, read_trajectories
+from toleap.runs.store.records import FORMAT
 from toleap.runs.store.store import Owed, Store
 from toleap.runs.store.writer import Writer
 from toleap.types import (
@@ -38,7 +39,7 @@ TURN = Turn(
     reply={"role": "assistant", "content": None},
     messages=({"role": "assistant", "content": ""}, {"role": "tool", "content": "r", "tool_call_id": "c"}),
     calls=(ToolCall("c", "search", {"query": ["x"]}), ToolCall("", "", problem="bad")),
-    results=(ToolResult("r", ErrorClass.WORLD, truncated=True, ms=1.5), ToolResult("bad", ErrorClass.CALL)),
+    results=(ToolResult(("r", "s"), ErrorClass.WORLD, truncated=True, ms=1.5), ToolResult.of("bad", ErrorClass.CALL)),
     usage=Usage(10, 5, 2),
     finish_reason="stop",
     seed=7,
@@ -269,7 +270,7 @@ def test_no_run_and_no_database_are_the_users_mistakes(tmp_path):
         Store(tmp_path)
 
 
-@pytest.mark.parametrize("statements", ["PRAGMA user_version = 2", "CREATE TABLE attempts (ending)"])
+@pytest.mark.parametrize("statements", [f"PRAGMA user_version = {FORMAT + 1}", "CREATE TABLE attempts (ending)"])
 async def test_another_format_is_refused_in_one_line_and_left_alone(tmp_path, statements):
     with sqlite3.connect(tmp_path / "run.db") as other:
         other.execute("PRAGMA journal_mode=WAL")
@@ -279,7 +280,9 @@ async def test_another_format_is_refused_in_one_line_and_left_alone(tmp_path, st
     other.close()
     before = (tmp_path / "run.db").read_bytes()
     for opened in (read_run, Store):
-        with pytest.raises(UsageError, match=r"run\.db: its format is \d, this toleap reads and writes 1") as caught:
+        with pytest.raises(
+            UsageError, match=rf"run\.db: its format is \d, this toleap reads and writes {FORMAT}"
+        ) as caught:
             opened(tmp_path)
         assert "\n" not in str(caught.value)
     assert (tmp_path / "run.db").read_bytes() == before

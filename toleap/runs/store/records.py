@@ -23,7 +23,7 @@ import zstandard
 from toleap.errors import TornRecord
 from toleap.types import Conduct, Ending, Key, Message, Role, ScoredBy, Turn, Usage, Varied, Verdict
 
-FORMAT = 1
+FORMAT = 2
 """The version of all that follows; it stands in the file, and a file of another version is refused."""
 
 _T = TypeVar("_T")
