@@ -20,8 +20,8 @@ from toleap.report.tables import Table, build_table, is_complete
 from toleap.report.values import Comparison
 from toleap.runs.events import Events
 from toleap.runs.plan import Request, make_plan
-from toleap.runs.store.reading import StoredAttempt, read_attempts
-from toleap.runs.store.reading import read_run as read_result
+from toleap.store.reading import StoredAttempt, read_attempts
+from toleap.store.reading import read_run as read_result
 from toleap.types import Key, RunResult
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from tests.runs.store.building import stored_turn
+from tests.store.building import stored_turn
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Attempt, Player, call_seed, request_id
 from toleap.chat.client import Chat

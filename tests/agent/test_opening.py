@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from toleap.agent.conversation import Conversation
-from toleap.agent.opening import opening_messages
+from toleap.agent.conversation import Conversation, opening_messages
 
 
 def test_text_alone_is_a_plain_string():

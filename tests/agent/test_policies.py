@@ -10,8 +10,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.runs.store.building import stored_turn
-from toleap.agent import policies
+from tests.store.building import stored_turn
+from toleap.agent import history
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Attempt, Player
@@ -84,7 +84,7 @@ def valid(messages: list[dict[str, Any]]) -> bool:
 async def test_keep_n_blanks_all_but_the_newest_results_of_parallel_calls(endpoint: Any) -> None:
     server = await endpoint(calling("a", "b"), calling("c", "d"), calling("e"), saying("<answer>1</answer>"))
     done = await play(server, policy="keep-n", keep_results=2)
-    old = policies.BLANK
+    old = history.BLANK
     assert done.answer == "1"
     assert contents(server.requests[1])[2:] == [None, "result 1", "result 2"] or contents(server.requests[1])[3:] == [
         "result 1", "result 2",
@@ -103,7 +103,7 @@ async def test_keep_n_blanks_all_but_the_newest_results_of_parallel_calls(endpoi
 async def test_keep_n_can_blank_in_steps_so_that_prefixes_stay(endpoint: Any) -> None:
     server = await endpoint(*[calling("a")] * 6, saying("<answer>1</answer>"))
     await play(server, policy="keep-n", keep_results=1, keep_step=3)
-    blanked = [contents(request).count(policies.BLANK) for request in server.requests]
+    blanked = [contents(request).count(history.BLANK) for request in server.requests]
     assert blanked == [0, 0, 0, 0, 3, 3, 3]
 
 
@@ -234,18 +234,18 @@ def test_any_history_under_any_policy_is_valid_and_keeps_its_opening(
         )
         talk.add(turn)
         turns.append(turn)
-    messages = policies.sent(agent, OPENING, turns)
+    messages = history.sent(agent, OPENING, turns)
     assert tuple(messages[:2]) == OPENING
     assert valid(messages)
     assert [json.loads(fragment) for fragment in talk.sent()] == messages
-    assert [json.loads(fragment) for fragment in talk.fragments] == policies.sent(Agent(), OPENING, turns)
+    assert [json.loads(fragment) for fragment in talk.fragments] == history.sent(Agent(), OPENING, turns)
     assert talk.prompt_tokens() >= 0
     shown = [json.loads(fragment) for fragment in talk.without_results(10**6)]
     assert valid(shown)
     assert all("left out" in message["content"] for message in shown if message["role"] == "tool")
     if policy == "keep-n":
         total = sum(len(turn.results) for turn in turns)
-        blank = sum(message["content"] == policies.BLANK for message in messages)
+        blank = sum(message["content"] == history.BLANK for message in messages)
         assert blank % step == 0
         assert 0 <= max(total - kept, 0) - blank < step
 

@@ -10,12 +10,12 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.runs.store.building import stored_turn
+from tests.store.building import stored_turn
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.extract import extract
 from toleap.agent.loop import Attempt, Player
-from toleap.agent.reading import (
+from toleap.agent.page_reader import (
     PageReader,
     chunked,
     read_results,

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from toleap.runs.store.database import DATABASE, connect, create, insert
-from toleap.runs.store.reading import read_run
-from toleap.runs.store.records import (
+from toleap.store.database import DATABASE, connect, create, insert
+from toleap.store.reading import read_run
+from toleap.store.records import (
     Answered,
     Benchmark,
     Given,
@@ -25,7 +25,7 @@ from toleap.runs.store.records import (
     Run,
     sealed,
 )
-from toleap.runs.store.state import FOLDED
+from toleap.store.state import FOLDED
 from toleap.types import Conduct, Ending, Key, ScoredBy, Turn, Usage, Verdict
 
 K = 8

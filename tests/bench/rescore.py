@@ -21,9 +21,9 @@ from world import NAME
 from toleap.benchmark import Benchmark, load_benchmark
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
-from toleap.runs.judging import Judging
-from toleap.runs.store.store import Store
+from toleap.runs.verdict_queue import VerdictQueue
 from toleap.scoring.scorers import RuleScorer, scorer_for
+from toleap.store.store import Store
 from toleap.types import ScoredBy
 
 
@@ -32,9 +32,9 @@ async def rescore(store: Store, benchmark: Benchmark, scorer: RuleScorer) -> Non
     played = {row.key.task for row in store.result().benchmarks[0].rows}
     tasks = [task for task in benchmark.tasks() if task.id in played]
     await store.put_scorers(NAME, [ScoredBy(scorer.fingerprint)], benchmark.measures)
-    judging = Judging(store)
-    judging.submit_missing(NAME, [scorer], {task.id: task for task in tasks})
-    await judging.finish()
+    verdicts = VerdictQueue(store)
+    verdicts.submit_missing(NAME, [scorer], {task.id: task for task in tasks})
+    await verdicts.finish()
 
 
 def main() -> None:

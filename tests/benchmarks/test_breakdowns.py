@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.official import browsecomp, frames, webwalkerqa, write
-from tests.runs.store.building import plan
+from tests.store.building import plan
 from toleap.benchmark import Benchmark, load_benchmark
-from toleap.data.imports import import_data
 from toleap.folders import shipped_root
+from toleap.provision.imports import import_data
 from toleap.report.render import to_markdown
 from toleap.report.tables import build_table
 from toleap.report.values import Table
-from toleap.runs.store.reading import read_run
-from toleap.runs.store.store import Store
+from toleap.store.reading import read_run
+from toleap.store.store import Store
 
 TESTDATA = os.environ.get("TOLEAP_TESTDATA")
 

@@ -14,11 +14,11 @@ import pytest
 
 from tests.benchmarks.official import ALL, GOLD, Official, gaia, hle, write
 from toleap.benchmark import Benchmark, load_benchmark
-from toleap.data.imports import import_data
 from toleap.data.manifest import data_folder
-from toleap.data.prepare import prepare, verify
 from toleap.errors import UsageError
 from toleap.folders import shipped_root
+from toleap.provision.imports import import_data
+from toleap.provision.prepare import prepare, verify
 from toleap.report.published import published_for, read
 from toleap.report.rows import group_values
 from toleap.scoring.judge.rubrics import rubric_called

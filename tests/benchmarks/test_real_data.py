@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from toleap.benchmark import load_benchmark
-from toleap.data.imports import import_data, status
 from toleap.data.manifest import data_folder
-from toleap.data.prepare import verify
 from toleap.errors import UsageError
+from toleap.provision.imports import import_data, status
+from toleap.provision.prepare import verify
 
 TESTDATA = os.environ.get("TOLEAP_TESTDATA")
 

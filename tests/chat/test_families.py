@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toleap.chat.dialects import dialect_for
-from toleap.chat.dialects.base import Reading
+from toleap.chat.dialects.dialect import Reading
 from toleap.chat.dialects.families import BY_NAME, FAMILIES
 from toleap.chat.dialects.foreign import foreign
 

@@ -26,9 +26,9 @@ from toleap.cli import main
 from toleap.dock.sandbox import find_sandbox_environment
 from toleap.dock.sandbox.probing import probe
 from toleap.errors import Fault, UsageError
-from toleap.runs.store.database import about, connect
-from toleap.runs.store.reading import holds_run, read_trajectories, stored_state
-from toleap.runs.store.records import Answered, Kind, body_of
+from toleap.store.database import about, connect
+from toleap.store.reading import holds_run, read_trajectories, stored_state
+from toleap.store.records import Answered, Kind, body_of
 from toleap.types import Turn
 
 PROGRAM = Path(sys.executable).with_name("toleap")

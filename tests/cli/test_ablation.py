@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import NO_CODE, Done, Program, Server, killed, stopped_at_exit, tree, wait_until
-from toleap.runs.store.reading import read_run
+from toleap.store.reading import read_run
 
 SUMMARY = "Actions: searched.\nResults: the answer is Ostby.\nStatus: ready to answer."
 TASKS = [{"task_id": f"t{n}", "Question": f"Where is {n}?", "Final answer": "Ostby"} for n in range(3)]

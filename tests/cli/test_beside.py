@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cli.program import NO_CODE, Done, Program, Server, database_in, query, row_of
-from toleap.runs.store.reading import read_state
-from toleap.runs.store.state import verdicts_of
+from toleap.store.reading import read_state
+from toleap.store.state import verdicts_of
 
 ANSWER = "It is the town.\n<answer>Ostby town</answer>\nConfidence: 80%"
 TASKS = [{"task_id": f"t{n}", "Question": f"Where is {n}?", "Final answer": "Ostby"} for n in range(2)]

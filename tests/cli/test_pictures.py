@@ -10,7 +10,7 @@ import pytest
 
 from tests.benchmarks.official import PNG, gaia, hle, write
 from tests.cli.program import NO_CODE, Program, copied, database_in, test_data
-from toleap.runs.store.reading import read_trajectories
+from toleap.store.reading import read_trajectories
 
 TURNS = [{"role": "assistant", "content": "<answer>a city</answer>"}]
 PAGE = {"url": "https://pages.test/1", "title": "City", "text": "The city."}

@@ -26,8 +26,8 @@ from tests.cli.program import (
 )
 from toleap.data import cache
 from toleap.folders import find_all
-from toleap.serving.builtin import prepare_builtin
 from toleap.serving.environments import server_python
+from toleap.serving.weights import prepare_builtin
 
 SEARCH_THEN_ANSWER = [
     {

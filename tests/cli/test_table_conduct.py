@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import NO_CODE, Done, Program, Server, database_in, row_of
-from toleap.runs.store.records import Answered, Record, body_of, sealed
+from toleap.store.records import Answered, Record, body_of, sealed
 
 PAGE = "https://a.test/long"
 READING = "<rationale>It is there.</rationale><evidence>Ostby</evidence><summary>Ostby.</summary>"

@@ -10,10 +10,10 @@ import pytest
 
 from tests.data.conftest import Make
 from toleap.benchmark import load_benchmark
-from toleap.data.imports import import_data, status
 from toleap.data.manifest import data_folder
-from toleap.data.prepare import prepare, verify
 from toleap.errors import UsageError
+from toleap.provision.imports import import_data, status
+from toleap.provision.prepare import prepare, verify
 
 IDS = ["a1", "a3"]
 DIGEST = hashlib.sha256("\n".join(sorted(IDS)).encode()).hexdigest()

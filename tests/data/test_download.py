@@ -14,10 +14,10 @@ import pytest
 from tests.data.conftest import Make
 from toleap.benchmark import load_benchmark
 from toleap.data.download import download
-from toleap.data.imports import import_data
 from toleap.data.manifest import data_folder
-from toleap.data.prepare import prepare, verify
 from toleap.errors import UsageError
+from toleap.provision.imports import import_data
+from toleap.provision.prepare import prepare, verify
 
 CSV = b"Question,Final answer\nWho?,Ada\nWhere?,Ulm\n"
 SHA256 = hashlib.sha256(CSV).hexdigest()

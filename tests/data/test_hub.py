@@ -13,9 +13,9 @@ import pytest
 
 from tests.data.conftest import Make
 from tests.data.fakehub import FakeHub, serving
-from toleap.data.hub import HubData, find_files
 from toleap.data.manifest import data_folder
 from toleap.errors import UsageError
+from toleap.provision.hub import HubData, find_files
 
 CARD = b"""---
 configs:
@@ -63,7 +63,7 @@ COMMIT = "c" * 40
 
 STEPS = """
 import json, os, sys
-from toleap.data.prepare import prepare, verify
+from toleap.provision.prepare import prepare, verify
 from toleap.errors import UsageError
 for name, environment in json.loads(sys.argv[1]):
     os.environ.pop("HF_TOKEN", None)

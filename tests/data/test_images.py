@@ -10,9 +10,9 @@ import pytest
 from tests.data.conftest import Make
 from toleap.benchmark import load_benchmark
 from toleap.data import images
-from toleap.data.imports import import_data
 from toleap.data.manifest import data_folder
 from toleap.errors import UsageError
+from toleap.provision.imports import import_data
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 TOML = """

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from toleap.benchmark import load_benchmark
-from toleap.data.imports import import_data, status
 from toleap.data.manifest import data_folder
 from toleap.errors import UsageError
+from toleap.provision.imports import import_data, status
 
 Make = Callable[..., Path]
 

@@ -98,7 +98,7 @@ async def test_an_exception_shows_the_authors_frames_only(sandbox: Sandbox) -> N
     assert text.startswith("Traceback (most recent call last):")
     assert "line 4, in <module>" in text
     assert "return json.loads(t)" in text
-    assert "worker.py" not in text
+    assert "supervisor.py" not in text
     assert "decoder.py" not in text
     assert text.rstrip().splitlines()[-1].startswith("json.decoder.JSONDecodeError: Expecting property name")
 

@@ -9,7 +9,7 @@ import pytest
 from tests.dock.test_sandbox import pytestmark as needs_a_sandbox
 from tests.dock.test_sandbox import said
 from toleap.dock.sandbox import Sandbox
-from toleap.dock.sandbox.worker import mended
+from toleap.dock.sandbox.supervisor import mended
 
 pytestmark = needs_a_sandbox
 NBSP = "\u00a0"

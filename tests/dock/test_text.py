@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toleap.dock import parsers
-from toleap.dock.text import declared_in, decoded
+from toleap.dock.decoding import declared_in, decoded
 
 CHINESE = "海胆湾的居民人数在二〇二一年为四千二百一十三人，渡轮每天两班。"
 JAPANESE = "港町の人口は四千二百十三人で、フェリーは毎日二便です。髙橋さんは①番です。"

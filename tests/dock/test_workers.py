@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toleap.dock.decoding import decoded
+from toleap.dock.parser_pool import Unreadable, WorkerPool, pool
 from toleap.dock.parsers import PARSERS
-from toleap.dock.text import decoded
-from toleap.dock.workers import Unreadable, WorkerPool, pool
 from toleap.errors import ToolFault
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -237,7 +237,7 @@ def children() -> set[int]:
         except (OSError, IndexError):
             continue
         ours = entry.name.isdigit() and int(parent) == os.getpid()
-        if ours and state != "Z" and b"toleap.dock.worker" in command:
+        if ours and state != "Z" and b"toleap.dock.parser_process" in command:
             found.add(int(entry.name))
     return found
 

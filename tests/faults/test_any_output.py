@@ -25,25 +25,25 @@ from hypothesis import strategies as st
 from tests.agent.outputs import NEVER, UNCLEAR, Said, calling, scripts, written
 from tests.agent.strict import Refused, check_request
 from tests.cli.program import standing
-from tests.runs.store.building import plan
+from tests.store.building import plan
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.agent.signs import Watch
 from toleap.chat.client import Chat
 from toleap.chat.dialects import dialect_for
-from toleap.chat.dialects.values import MOST_CHARACTERS
+from toleap.chat.dialects.json_values import MOST_CHARACTERS
 from toleap.config import Agent, Reader, Sampling
 from toleap.dock.dock import Dock
 from toleap.report.tables import build_table
 from toleap.runs.evaluation import Evaluation
 from toleap.runs.events import Events
-from toleap.runs.judging import Judging
 from toleap.runs.plan import PlannedBenchmark
 from toleap.runs.scheduler import Scheduler
 from toleap.runs.spending import Meter
-from toleap.runs.store.reading import read_trajectories
-from toleap.runs.store.store import Store
+from toleap.runs.verdict_queue import VerdictQueue
 from toleap.scoring.scorers import scorer_for
+from toleap.store.reading import read_trajectories
+from toleap.store.store import Store
 from toleap.types import CallContext, Ending, RunResult, ScoredBy, Task, ToolCall, ToolResult, ToolSettings, Turn
 
 DIALECTS = ("native", "hermes", "agentcpm", "mirothinker", "deepseek")
@@ -151,7 +151,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
         player = Player(chat, spoken, Sampling(max_tokens=256), agent, tools, "now", auxiliary, names=names)
         with Store(folder) as store:
             await plan(store, [TASK], len(world.scripts), scorers=(ScoredBy(scorer.fingerprint),))
-            judging = Judging(store)
+            verdicts = VerdictQueue(store)
             evaluation = Evaluation(
                 run="r",
                 benchmarks={"bench": PlannedBenchmark(Asked(), {"t": TASK}, (scorer,), corpus, "")},  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
                 events=Events(),
                 system=spoken.system("Find out.", schemas),
                 policy=ToolSettings(results=3, page_chars=500),
-                judging=judging,
+                verdicts=verdicts,
                 meter=meter,
                 watch=Watch(print),
             )
@@ -171,7 +171,7 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
 
             scheduler = Scheduler(evaluation.play, note, 8, FAULT_LIMIT)
             await scheduler.run(store.owed(["bench"]))
-            await judging.finish()
+            await verdicts.finish()
             return Played(store.result(), *stored(folder), scheduler.halted)
 
 

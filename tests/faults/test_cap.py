@@ -23,8 +23,8 @@ from tests.cli.program import (
     wait_until,
 )
 from tests.faults.small import ANSWER, COMMAND, calling, make_benchmark, playing
-from toleap.runs.store.database import connect
-from toleap.runs.store.reading import spent
+from toleap.store.database import connect
+from toleap.store.reading import spent
 from toleap.types import Role, Usage
 
 DOWN = """

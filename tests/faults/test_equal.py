@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.program import Done, Program, comparable, database_in, row_of, standing, tree
 from tests.faults.small import ANSWER, COMMAND, calling, make_benchmark, playing, task, write_tasks
-from toleap.runs.store.reading import read_run
+from toleap.store.reading import read_run
 
 GOLDS = [("Ostby", "Varde", "Ostby")[number % 3] for number in range(32)]
 FETCH = calling("fetch_url", url="https://a.test/")

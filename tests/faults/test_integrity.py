@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from tests.cli.program import NO_CODE, Program, Server, comparable, database_in, row_of
 from tests.faults.forking import Forks, forks
 from tests.faults.test_disk import shim
-from tests.runs.store.building import changed
+from tests.store.building import changed
 from toleap.errors import StoreFault, UsageError
 from toleap.report.tables import build_table
-from toleap.runs.store.reading import read_run
-from toleap.runs.store.store import Store
+from toleap.store.reading import read_run
+from toleap.store.store import Store
 
 __all__ = ["shim"]
 PAGE = 4096

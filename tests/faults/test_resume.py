@@ -22,7 +22,7 @@ from tests.cli.program import (
     turns_in,
     wait_until,
 )
-from tests.runs.store.building import changed
+from tests.store.building import changed
 from toleap.types import Turn
 
 LOOK = '''

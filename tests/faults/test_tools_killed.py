@@ -108,7 +108,7 @@ def test_sandbox_and_parsers_killed_and_the_index_deleted_in_the_middle_of_a_cal
     process = program.start(*prepared(program, TURNS))
     with stopped_at_exit(process):
         wait_until(lambda: sleeping(process.pid) or process.poll() is not None, "the call that waits")
-        sandboxes, parsers = (helpers(process.pid, name) for name in ("bwrap", "toleap.dock.worker"))
+        sandboxes, parsers = (helpers(process.pid, name) for name in ("bwrap", "toleap.dock.parser_process"))
         assert sandboxes and parsers
         for pid in sandboxes + parsers:
             os.kill(pid, signal.SIGKILL)

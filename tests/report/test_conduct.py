@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.report.builders import attempt, benchmark, run
 from tests.report.test_render import terminal
-from toleap.report.conduct import RANGES, calls_of, different_by, helpers_of, longest_run
+from toleap.report.calls import RANGES, calls_of, different_by, helpers_of, longest_run
 from toleap.report.render import to_json, to_markdown
 from toleap.report.tables import build_table
 from toleap.report.values import Row, Table

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.report.builders import benchmark, run
-from toleap.report import text
+from toleap.report import cells
 from toleap.report.export import export
 from toleap.report.published import Published
 from toleap.report.render import print_table, to_json, to_markdown
@@ -67,7 +67,7 @@ def test_undefined_values_are_dashes() -> None:
     table = build_table([run(benchmark("1o"))])
     assert "100.0 ± – [50.0, 100.0] incomplete" in to_markdown(table)
     assert "nan" not in (terminal(table) + to_markdown(table) + to_json(table)).lower()
-    assert text.percent(float("nan")) == text.percent(None) == text.number(None) == "–"
+    assert cells.percent(float("nan")) == cells.percent(None) == cells.number(None) == "–"
 
 
 def test_a_row_with_nothing_scored_has_bounds_only() -> None:
@@ -127,7 +127,7 @@ def test_a_hostile_name_is_shown_and_does_nothing() -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_cleaned_text_is_one_visible_line(raw: str) -> None:
-    shown = text.clean(raw, 50)
+    shown = cells.clean(raw, 50)
     assert len(shown) <= 50
     assert len(shown.splitlines()) <= 1
     assert shown.isprintable() or "\N{IDEOGRAPHIC SPACE}" in shown
@@ -136,7 +136,7 @@ def test_cleaned_text_is_one_visible_line(raw: str) -> None:
 
 @given(st.text(st.sampled_from("|`*_[]<>\\&a \n")) | st.text(st.characters(exclude_categories=())))
 def test_escaped_text_opens_no_cell_and_no_tag(raw: str) -> None:
-    escaped = text.markdown(raw)
+    escaped = cells.markdown(raw)
     plain = re.sub(r"\\(.)", "", escaped)
     assert not set(plain) & set("|`*_[]<>\\")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from toleap.commands.terminal import Progress
 from toleap.errors import Fault, ServerFault, StoreFault, ToolFault
 from toleap.runs.scheduler import Scheduler
-from toleap.runs.store.store import Owed
+from toleap.store.store import Owed
 from toleap.types import Key, Turn, Usage, Verdict
 
 KEYS = [Key("b", f"t{number}", 0) for number in range(40)]

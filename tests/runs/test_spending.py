@@ -10,13 +10,13 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.runs.store.building import plan
+from tests.store.building import plan
 from toleap.agent.auxiliary import Auxiliary, Wanted
 from toleap.chat.client import Chat
 from toleap.config import Operation, Reader, build
 from toleap.errors import UsageError
 from toleap.runs.spending import Cap, Meter, cap_of, parse_price
-from toleap.runs.store.store import Store
+from toleap.store.store import Store
 from toleap.types import Key, Task, Turn, Usage
 
 KEY = Key("b", "t", 0)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from toleap.errors import UsageError
-from toleap.serving import builtin
-from toleap.serving.builtin import prepare_builtin, resolve_model
+from toleap.serving import weights
 from toleap.serving.digest import folder_digest
+from toleap.serving.weights import prepare_builtin, resolve_model
 
 
 @pytest.fixture(autouse=True)
@@ -130,10 +130,10 @@ class TestPreparing:
         (converter.parent / "chatml_tools.jinja").write_text("one")
         self.converter = converter
         digest = hashlib.sha256(b"gguf").hexdigest()
-        tiny = builtin.Builtin("tiny", "tiny-model==1", "tiny/model.gguf", digest)
-        monkeypatch.setattr(builtin, "BUILTIN", {"tiny": tiny})
-        monkeypatch.setattr(builtin, "_HERE", converter.parent)
-        monkeypatch.setattr(builtin, "run_uv", self.install)
+        tiny = weights.Builtin("tiny", "tiny-model==1", "tiny/model.gguf", digest)
+        monkeypatch.setattr(weights, "BUILTIN", {"tiny": tiny})
+        monkeypatch.setattr(weights, "_HERE", converter.parent)
+        monkeypatch.setattr(weights, "run_uv", self.install)
 
     def install(self, arguments: list[str], *, log: object) -> None:
         self.downloads += 1

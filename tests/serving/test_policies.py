@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.store.building import plan
+from tests.store.building import plan
 from toleap.errors import UsageError
 from toleap.folder_code import import_neighbour
-from toleap.runs.store.store import Store
 from toleap.serving.policies import load_policy
 from toleap.serving.replay import NotRecorded
+from toleap.store.store import Store
 from toleap.types import Key, Message, Task, Turn
 
 POLICIES = """

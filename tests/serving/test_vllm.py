@@ -18,9 +18,9 @@ import pytest
 
 from toleap.chat.profiles import profile_for
 from toleap.errors import ServerFault, UsageError
-from toleap.serving.builtin import ModelSource, resolve_model
 from toleap.serving.environments import ServerEnvironment, server_environment
 from toleap.serving.vllm import VllmServer, diagnose, vllm_command, vllm_variables
+from toleap.serving.weights import ModelSource, resolve_model
 
 FAKE = str(Path(__file__).with_name("fake_server.py"))
 SOURCE = ModelSource("tiny", Path("/models/tiny"), "sha256:0", profile_for("default"))
@@ -65,7 +65,7 @@ HOLDER = """
 import asyncio, sys
 from pathlib import Path
 from toleap.chat.profiles import profile_for
-from toleap.serving.builtin import ModelSource
+from toleap.serving.weights import ModelSource
 from toleap.serving.vllm import VllmServer
 
 async def main():

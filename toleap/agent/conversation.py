@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import mimetypes
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from toleap.agent import policies
+from toleap.agent import history
 from toleap.chat.client import serialise
 from toleap.config import Agent
 from toleap.types import Message, SubCall, Turn
@@ -74,7 +77,7 @@ class Conversation:
         """The fragments of the next request."""
         if self._sends_all:
             return self.fragments
-        messages = policies.sent(self._agent, self.opening, self.turns, made)
+        messages = history.sent(self._agent, self.opening, self.turns, made)
         # Messages that are sent as they were are the same objects, which live as long as this conversation.
         return [self._fragment_of.get(id(message)) or serialise(message) for message in messages]
 
@@ -96,10 +99,10 @@ class Conversation:
 
     def without_results(self, tokens: int) -> list[bytes]:
         """The fragments to send, with the newest results blanked until about ``tokens`` tokens are saved."""
-        messages = policies.sent(self._agent, self.opening, self.turns)
+        messages = history.sent(self._agent, self.opening, self.turns)
         fragments = list(self.sent())
         saved = 0.0
-        for place in policies.results(messages, self.turns[policies.first_sent(self._agent, self.turns) :]):
+        for place in history.results(messages, self.turns[history.first_sent(self._agent, self.turns) :]):
             if saved >= tokens:
                 return fragments
             blank = serialise({**messages[place], "content": _BLANK})
@@ -109,7 +112,7 @@ class Conversation:
 
     def _shortened_tokens(self, made: Sequence[SubCall], counted: int, rates: _Rates) -> int:
         """The size of a prompt that may be shorter than the last one."""
-        if self.turns and any(map(policies.is_cut, made)):
+        if self.turns and any(map(history.is_cut, made)):
             # What is left is the opening, which the server counted with the tools in the first turn, and a note.
             note = self._sent_bytes(made) - self._opening_bytes
             return self.turns[0].usage.prompt + int(note * rates.note)
@@ -126,3 +129,15 @@ def _size(message: Message, fragment: bytes) -> int:
     if not isinstance(content, list):
         return len(fragment)
     return sum(len(part["text"].encode()) if part["type"] == "text" else _BYTES_PER_PICTURE for part in content)
+
+
+def opening_messages(system: str, prompt: str, pictures: Sequence[Path] = ()) -> tuple[Message, ...]:
+    """The system's and the user's message; pictures stand behind the text, for a model that sees."""
+    parts = [{"type": "image_url", "image_url": {"url": _data_url(picture)}} for picture in pictures]
+    content = [{"type": "text", "text": prompt}, *parts] if parts else prompt
+    return {"role": "system", "content": system}, {"role": "user", "content": content}
+
+
+def _data_url(picture: Path) -> str:
+    kind = mimetypes.guess_type(picture.name)[0] or "application/octet-stream"
+    return f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"

@@ -13,16 +13,16 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from toleap.agent import policies
+from toleap.agent import history
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.limits import is_loop, limit_reached, says_in_loop
-from toleap.agent.reading import PageReader, read_results
+from toleap.agent.page_reader import PageReader, read_results
 from toleap.agent.shortening import NotShortened, shorten, text_of
 from toleap.chat.answer import extract_answer, swallowed_answer
 from toleap.chat.client import Chat, serialise
 from toleap.chat.dialects import Dialect
-from toleap.chat.dialects.base import Reading
+from toleap.chat.dialects.dialect import Reading
 from toleap.chat.dialects.listed import with_missed
 from toleap.chat.dialects.parts import content_of
 from toleap.chat.reply import Reply
@@ -248,7 +248,7 @@ class Attempt:
     async def _reply(self) -> tuple[Reply, tuple[SubCall, ...]]:
         """The model's reply to the history, which is cut short before where the policy says so."""
         talk, player = self.talk, self.player
-        short = policies.due(player.agent, talk.turns, talk.prompt_tokens())
+        short = history.due(player.agent, talk.turns, talk.prompt_tokens())
         while True:
             made: tuple[SubCall, ...] = ()
             if short:
@@ -262,7 +262,7 @@ class Attempt:
                     raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
                 return await self.ask(talk.sent(made), room), made
             except ContextOverflow:
-                if short or not policies.can_cut(player.agent, talk.turns):
+                if short or not history.can_cut(player.agent, talk.turns):
                     raise
                 short = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from toleap.agent import policies
+from toleap.agent import history
 from toleap.agent.auxiliary import Auxiliary, Wanted
 from toleap.agent.prompts import prompt
 from toleap.config import Agent
@@ -42,11 +42,11 @@ async def shorten(
         ServerFault: an auxiliary server failed and no model gave one: ours, not the model's.
     """
     if agent.policy == "discard":
-        return (policies.discarded(turns),)
+        return (history.discarded(turns),)
     if auxiliary is None:
         raise NotShortened(())
-    history = policies.sent(agent, opening, turns)
-    text = summary_prompt(history[: len(opening)], history[len(opening) :], auxiliary.prompt_bytes)
+    sent = history.sent(agent, opening, turns)
+    text = summary_prompt(sent[: len(opening)], sent[len(opening) :], auxiliary.prompt_bytes)
     asked = await auxiliary.ask(Wanted("summary", text, usable_summary, seed, request_id))
     if asked.text is not None:
         return asked.calls

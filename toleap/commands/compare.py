@@ -10,7 +10,7 @@ from toleap.commands.command import argument, as_json, results
 from toleap.commands.output import print_json
 from toleap.commands.stored import run_folder
 from toleap.report.comparison import compare_runs, lines
-from toleap.runs.store.reading import read_run
+from toleap.store.reading import read_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

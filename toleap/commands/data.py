@@ -13,10 +13,10 @@ import click
 from toleap.benchmark import load_benchmark
 from toleap.commands.command import argument, as_json, command, option, trust
 from toleap.commands.output import log, print_json, print_rows
-from toleap.data import imports
-from toleap.data import prepare as preparing
 from toleap.errors import UsageError
 from toleap.folders import find, find_all
+from toleap.provision import imports
+from toleap.provision import prepare as preparing
 
 _PROMPT = "judge prompt"
 

@@ -19,9 +19,9 @@ from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.rescoring import Rescored, rescore
-from toleap.runs.store.reading import read_run, read_state
-from toleap.runs.store.state import RunState, verdicts_of
 from toleap.scoring.agreement import agreement
+from toleap.store.reading import read_run, read_state
+from toleap.store.state import RunState, verdicts_of
 from toleap.types import Key, VerdictStatus
 
 

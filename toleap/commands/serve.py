@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from toleap.commands.command import argument, as_json, option
 from toleap.commands.output import log, print_json
 from toleap.errors import UsageError
-from toleap.serving.builtin import resolve_model
 from toleap.serving.scripted_process import ScriptedProcess
 from toleap.serving.vllm import VllmServer
+from toleap.serving.weights import resolve_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from toleap.report.inspection import (
     tasks_of,
 )
 from toleap.report.screens import attempt_screen, run_screen, task_screen
-from toleap.runs.store.reading import read_attempts, read_run
+from toleap.store.reading import read_attempts, read_run
 from toleap.types import AttemptRow, BenchmarkResult, RunResult
 
 _PIPE_WIDTH = 120

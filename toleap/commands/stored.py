@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toleap.errors import UsageError
-from toleap.runs.store.database import DATABASE
-from toleap.runs.store.reading import holds_run
+from toleap.store.database import DATABASE
+from toleap.store.reading import holds_run
 
 
 def run_folders(names: Sequence[str], results: Path) -> list[Path]:

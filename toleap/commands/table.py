@@ -13,7 +13,7 @@ from toleap.report.published import Published, published_for
 from toleap.report.render import print_table, to_markdown
 from toleap.report.tables import build_table, is_complete
 from toleap.report.values import Table
-from toleap.runs.store.reading import read_run
+from toleap.store.reading import read_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

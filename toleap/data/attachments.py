@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from toleap.data.table import Row, as_text, cell, is_one_line
+from toleap.data.columns import Row, as_text, cell, is_one_line
 from toleap.errors import UsageError
 from toleap.types import Attachment
 

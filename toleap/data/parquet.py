@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from toleap.data.table import Row
+from toleap.data.columns import Row
 from toleap.errors import UsageError
 
 if TYPE_CHECKING:

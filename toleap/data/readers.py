@@ -11,8 +11,8 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
+from toleap.data.columns import Row
 from toleap.data.parquet import read_parquet
-from toleap.data.table import Row
 from toleap.data.xlsx import read_xlsx
 from toleap.errors import UsageError
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from toleap.data import cache
+from toleap.data.columns import Row, as_text, cell, has
 from toleap.data.readers import format_of, parse, read_bytes
 from toleap.data.spec import Data, Select
-from toleap.data.table import Row, as_text, cell, has
 from toleap.errors import UsageError
 
 IDS = "ids.json"

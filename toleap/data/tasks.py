@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from toleap.data.attachments import attachments_of
+from toleap.data.columns import Row, as_label, as_text, cell, columns_of, has, is_one_line
 from toleap.data.decrypt import decrypt
 from toleap.data.images import image_attachment
 from toleap.data.manifest import images_folder
 from toleap.data.readers import parse
 from toleap.data.selection import EVERYTHING, Taken, kept
 from toleap.data.spec import Columns, Data, Decrypt
-from toleap.data.table import Row, as_label, as_text, cell, columns_of, has, is_one_line
 from toleap.errors import UsageError
 from toleap.types import Task
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
-from toleap.data.table import Row
+from toleap.data.columns import Row
 from toleap.errors import UsageError
 
 _MAX_UNPACKED = 1 << 30

@@ -24,8 +24,8 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from toleap.dock.builtin import InProcess
 from toleap.dock.context import from_meta
+from toleap.dock.in_process import InProcess
 from toleap.errors import ToleapError, UsageError
 from toleap.folder_code import short, told
 from toleap.folders import Folder

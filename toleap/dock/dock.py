@@ -16,7 +16,7 @@ from typing import Any, Self
 from toleap import folders
 from toleap.dock.backend import Backend, ToolSpec
 from toleap.dock.breaker import Breaker
-from toleap.dock.builtin import InProcess
+from toleap.dock.in_process import InProcess
 from toleap.dock.outside import OwnProcess
 from toleap.dock.schema import Arguments
 from toleap.errors import ToolFault, UsageError

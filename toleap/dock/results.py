@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mcp.types import CallToolResult, TextContent
 
-from toleap.dock.text import cut
+from toleap.dock.decoding import cut
 from toleap.types import ErrorClass, ToolResult
 
 META_KEY = "toleap"

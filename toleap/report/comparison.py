@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from toleap.report.cells import DASH
 from toleap.report.rows import matrix
-from toleap.report.text import DASH
 from toleap.report.values import Comparison
 from toleap.report.variants import pairs
 from toleap.stats.paired import compare, holm

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from toleap.chat.dialects.parts import content_of
-from toleap.runs.store.reading import StoredAttempt
+from toleap.store.reading import StoredAttempt
 from toleap.types import Key, RunResult
 
 if TYPE_CHECKING:

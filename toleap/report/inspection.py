@@ -9,7 +9,7 @@ from typing import Any, Literal
 from toleap.config import RunConfig
 from toleap.report.gold import Gold
 from toleap.report.rows import outcome
-from toleap.runs.store.reading import StoredAttempt
+from toleap.store.reading import StoredAttempt
 from toleap.types import AttemptRow, BenchmarkResult, Key, RunResult, Verdict
 
 Standing = Literal["correct", "wrong", "unscored", "owed", "quarantined"]

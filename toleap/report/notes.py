@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from toleap.agent.signs import Sign
+from toleap.report.cells import percent, plus_minus
 from toleap.report.rows import outcome
-from toleap.report.text import percent, plus_minus
 from toleap.report.values import Missing, Note, NoteKind, Row
 from toleap.types import AttemptRow, BenchmarkResult, CallForm, Ending, RunResult
 

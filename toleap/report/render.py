@@ -11,9 +11,9 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from toleap.report.cells import clean, markdown
 from toleap.report.published import Published
 from toleap.report.sections import Line, Section, describe
-from toleap.report.text import clean, markdown
 from toleap.report.values import Table
 
 _PIPE_WIDTH = 100

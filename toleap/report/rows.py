@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from toleap.report.conduct import calls_of, helpers_of
+from toleap.report.calls import calls_of, helpers_of
 from toleap.report.values import (
     Behaviour,
     Counts,

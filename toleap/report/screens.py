@@ -13,10 +13,10 @@ from rich.text import Text
 
 from toleap.chat.answer import without_thoughts
 from toleap.chat.dialects.parts import content_of, thoughts_of
+from toleap.report.cells import DASH, clean, lines, number
 from toleap.report.inspection import Inspected, changed_settings, environment, standing, tasks_of
 from toleap.report.render import grid
 from toleap.report.sections import Line, Section
-from toleap.report.text import DASH, clean, lines, number
 from toleap.scoring.judge.record import read as judging_of
 from toleap.types import AttemptRow, BenchmarkResult, CallForm, RunResult, SubCall, ToolCall, ToolResult, Turn
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from toleap.report import text
+from toleap.report import cells
+from toleap.report.calls import Calls, Helpers, TurnRange
+from toleap.report.cells import DASH, number, percent
 from toleap.report.comparison import line as compared
-from toleap.report.conduct import Calls, Helpers, TurnRange
 from toleap.report.published import Published
-from toleap.report.text import DASH, number, percent
 from toleap.report.values import Row, Table
 
 _FEW_RATES = 2
@@ -70,7 +70,7 @@ def describe(table: Table, published: Sequence[Published] = (), *, calls: bool =
         for benchmark, title, rows in table.sections()
     )
     variants = (f"{item.a} minus {item.b}, paired by task: {compared(item)}" for item in table.variants)
-    return Description(chapters, (*map(text.note, table.notes), *variants))
+    return Description(chapters, (*map(cells.note, table.notes), *variants))
 
 
 def _sections(rows: Sequence[Row], published: Sequence[Published], *, calls: bool) -> Iterable[Section]:
@@ -94,7 +94,7 @@ def _scores(rows: Sequence[Row], ks: Iterable[int], beside: int) -> Section:
     extents = sorted({row.extent.k for row in rows})
     k = str(extents[0]) if len(extents) == 1 else "k"
     columns: dict[str, Callable[[Row], str]] = {"k": lambda row: str(row.extent.k)} if extents[1:] else {}
-    columns |= {"tasks": text.tasks, f"avg@{k} ± SE": text.average}
+    columns |= {"tasks": cells.tasks, f"avg@{k} ± SE": cells.average}
     for place in range(1, beside + 1):
         columns[f"avg@{k} by judge" + (f" {place}" if beside > 1 else "")] = _beside(place)
     columns |= {f"pass@{k}": _rate(k) for k in ks}
@@ -103,7 +103,7 @@ def _scores(rows: Sequence[Row], ks: Iterable[int], beside: int) -> Section:
 
 
 def _beside(place: int) -> Callable[[Row], str]:
-    return lambda row: text.beside(row.headlines[place] if row.headlines[place:] else None)
+    return lambda row: cells.beside(row.headlines[place] if row.headlines[place:] else None)
 
 
 def _count(name: str) -> Callable[[Row], str]:
@@ -132,7 +132,7 @@ def _section(
                 names[id(row)],
                 tuple(cell(item) for cell in columns.values()),
                 part=not row.whole,
-                marks=text.flags(row) if marked and row.whole else (),
+                marks=cells.flags(row) if marked and row.whole else (),
             )
             for row, item in pairs
         ),
@@ -142,16 +142,16 @@ def _section(
 
 def _names(rows: Sequence[Row]) -> dict[int, str]:
     """A name for each row by its ``id``; the run is in it where rows of one benchmark would read the same."""
-    whole = {id(row): text.name(row, with_run=False) for row in rows if row.whole}
+    whole = {id(row): cells.name(row, with_run=False) for row in rows if row.whole}
     short = Counter(whole.values())
-    return {id(row): text.name(row, with_run=short[text.name(row, with_run=False)] > 1) for row in rows}
+    return {id(row): cells.name(row, with_run=short[cells.name(row, with_run=False)] > 1) for row in rows}
 
 
 def _published(rows: Sequence[Row], published: Iterable[Published]) -> Section:
     """Published numbers by themselves, and a remark on each row whose judge is not the owner's."""
     lines = tuple(Line(line.model, (percent(line.accuracy), line.source)) for line in published)
     names = _names(rows)
-    remarks = tuple(f"{names[id(row)]}: {mark}" for row in rows if (mark := text.unofficial(row)) is not None)
+    remarks = tuple(f"{names[id(row)]}: {mark}" for row in rows if (mark := cells.unofficial(row)) is not None)
     return Section("published elsewhere", ("accuracy", "source"), lines, _TEXTS & {"source"}, remarks)
 
 
@@ -180,7 +180,7 @@ _TEXTS = frozenset({"measure", "verdicts", "endings", "source"})
 _MEASURES: Mapping[str, Callable[..., str]] = {
     "measure": lambda figure: figure.title,
     "%": lambda figure: percent(figure.value),
-    "verdicts": text.rests_on,
+    "verdicts": cells.rests_on,
 }
 _BEHAVIOUR: Mapping[str, Callable[[Row], str]] = {
     "turns": lambda row: number(row.behaviour.turns),
@@ -188,7 +188,7 @@ _BEHAVIOUR: Mapping[str, Callable[[Row], str]] = {
     "bad calls %": lambda row: percent(row.behaviour.bad_call_rate),
     "tokens": lambda row: number(row.behaviour.completion_tokens),
     "quarantined": lambda row: str(row.counts.quarantined),
-    "endings": text.endings,
+    "endings": cells.endings,
 }
 _CALLS: Mapping[str, Callable[[Calls], str]] = {
     "attempts": lambda calls: (

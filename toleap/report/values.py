@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
-from toleap.report.conduct import Calls, Helpers
+from toleap.report.calls import Calls, Helpers
 from toleap.scoring.measures import Figure
 from toleap.stats.paired import Paired
 

@@ -15,9 +15,9 @@ from toleap.data.cache import writing
 from toleap.errors import StoreFault, UsageError
 from toleap.runs.judges import counted
 from toleap.runs.plan import Plan, revision
-from toleap.runs.store.reading import holds_run, stored_state
-from toleap.runs.store.records import Benchmark, Planned, Run, now, same
-from toleap.runs.store.store import Store
+from toleap.store.reading import holds_run, stored_state
+from toleap.store.records import Benchmark, Planned, Run, now, same
+from toleap.store.store import Store
 from toleap.types import Task, Varied
 
 

@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from toleap.agent.conversation import Conversation
+from toleap.agent.conversation import Conversation, opening_messages
 from toleap.agent.limits import limit_reached
 from toleap.agent.loop import Attempt, Player, is_last
-from toleap.agent.opening import opening_messages
 from toleap.agent.signs import Watch
 from toleap.data.images import is_picture
 from toleap.errors import TornRecord
 from toleap.runs.events import Events
-from toleap.runs.judging import Judging
 from toleap.runs.plan import PlannedBenchmark
 from toleap.runs.replaying import replayed
 from toleap.runs.spending import Meter
-from toleap.runs.store.store import Store
+from toleap.runs.verdict_queue import VerdictQueue
+from toleap.store.store import Store
 from toleap.types import CallContext, Key, Message, Task, ToolCall, ToolResult, ToolSettings, Trajectory, Turn
 
 _log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ class Evaluation:
     events: Events
     system: str
     policy: ToolSettings
-    judging: Judging
+    verdicts: VerdictQueue
     meter: Meter
     watch: Watch
     shows_pictures: bool = False
@@ -108,7 +107,7 @@ class Evaluation:
     async def _end(self, trajectory: Trajectory, task: Task, benchmark: PlannedBenchmark) -> None:
         ended = await self.store.end(trajectory)
         self.events.ended(trajectory.key)
-        self.judging.submit(benchmark.scorers, task, ended)
+        self.verdicts.submit(benchmark.scorers, task, ended)
 
     def _opening(self, task: Task, benchmark: PlannedBenchmark) -> tuple[Message, ...]:
         pictures = [file.path for file in task.attachments if is_picture(file.path)] if self.shows_pictures else []

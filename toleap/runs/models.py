@@ -15,10 +15,10 @@ from toleap.chat.wire import is_near
 from toleap.config import Operation
 from toleap.data.readers import sha256_of
 from toleap.errors import UsageError
-from toleap.serving.builtin import ModelSource, resolve_model
 from toleap.serving.environments import server_environment
 from toleap.serving.policies import load_policy
 from toleap.serving.vllm import precision
+from toleap.serving.weights import ModelSource, resolve_model
 
 RESEARCH_MODEL = "openbmb/AgentCPM-Explore"
 """The default model of benchmarks that name none."""

@@ -11,11 +11,11 @@ from toleap.benchmark import Benchmark, load_played
 from toleap.config import JudgeSettings
 from toleap.errors import UsageError
 from toleap.runs.judges import Judges, counted
-from toleap.runs.judging import Judging
-from toleap.runs.store.reading import read_run
-from toleap.runs.store.store import Store
+from toleap.runs.verdict_queue import VerdictQueue
 from toleap.scoring.measures import check_measures
 from toleap.scoring.scorers import NoJudge, Scorer
+from toleap.store.reading import read_run
+from toleap.store.store import Store
 from toleap.types import BenchmarkResult, RunResult
 
 
@@ -63,9 +63,9 @@ async def _rescore(
             raise UsageError(
                 f"{part.name} was judged by {earlier.label}: add --again to judge all of it by {scorer.label}"
             )
-    judging = Judging(store)
-    asked = judging.submit_missing(part.name, scorers, {task.id: task for task in benchmark.tasks()})
-    await judging.finish()
+    verdicts = VerdictQueue(store)
+    asked = verdicts.submit_missing(part.name, scorers, {task.id: task for task in benchmark.tasks()})
+    await verdicts.finish()
     await store.put_scorers(part.name, counted(scorers, before), benchmark.measures)
     return [
         Rescored(part.name, count, scorer.label or scorer.fingerprint)

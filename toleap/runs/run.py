@@ -16,6 +16,7 @@ from typing import Self
 
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
+from toleap.agent.page_reader import PageReader
 from toleap.agent.prompts import prompt
 from toleap.agent.signs import Watch
 from toleap.chat.client import Chat
@@ -23,20 +24,19 @@ from toleap.chat.dialects import dialect_for
 from toleap.config import fingerprint
 from toleap.dock.dock import Dock
 from toleap.errors import StoreFault
-from toleap.runs.auxiliary import connected, page_reader
 from toleap.runs.beginning import check_same, write_plan
-from toleap.runs.descriptors import room_for
+from toleap.runs.connections import connected
 from toleap.runs.evaluation import Evaluation
 from toleap.runs.events import Events
 from toleap.runs.interrupts import INTERRUPTED, Interrupts
-from toleap.runs.judging import Judging
 from toleap.runs.plan import Plan, identity, run_name
-from toleap.runs.scheduler import Scheduler
+from toleap.runs.scheduler import Scheduler, room_for
 from toleap.runs.servers import KeptServer, Served, started
 from toleap.runs.spending import ROLES, Meter, cap_of
-from toleap.runs.store.salvage import mend
-from toleap.runs.store.store import Owed, Store
 from toleap.runs.surroundings import surroundings
+from toleap.runs.verdict_queue import VerdictQueue
+from toleap.store.salvage import mend
+from toleap.store.store import Owed, Store
 from toleap.types import Key, RunResult, ToolSettings, Usage
 
 
@@ -118,11 +118,11 @@ class Run:
             StoreFault: a verdict could not be stored.
         """
         if self.halted == INTERRUPTED:
-            self._judging.stop()
-        elif self._judging.pending:
-            self._events.told(f"judging: {self._judging.pending} answers")
+            self._verdicts.stop()
+        elif self._verdicts.pending:
+            self._events.told(f"verdicts: {self._verdicts.pending} answers")
         try:
-            await self._judging.finish()
+            await self._verdicts.finish()
         except asyncio.CancelledError:
             # Only what is durable counts from here on, so the result can be shown as it is.
             if not self._interrupts.settle():
@@ -183,9 +183,9 @@ class Run:
         self._meter = Meter(dict.fromkeys(ROLES, Usage()) | self._store.spent())
         self._events.planned(self)
         self._open.push_async_callback(plan.judges.aclose)
-        self._judging = Judging(self._store, self._events.judged)
+        self._verdicts = VerdictQueue(self._store, self._events.judged)
         for item in plan.benchmarks:
-            self._judging.submit_missing(item.benchmark.name, item.scorers, item.tasks)
+            self._verdicts.submit_missing(item.benchmark.name, item.scorers, item.tasks)
 
     def _to_play(self) -> list[Owed]:
         """What the run has to play now: a smaller extent than before leaves out the rest."""
@@ -247,7 +247,8 @@ class Run:
         config, schemas = self.plan.config, self._dock.schemas()
         dialect = dialect_for(config.agent.dialect)
         tools = dialect.request_tools(schemas)
-        reader = page_reader(config, self._dock, auxiliary)
+        pages = (config.reader, self._dock.purpose, config.dock.page_chars, auxiliary)
+        reader = None if config.reader.mode == "none" else PageReader(*pages)
         forced, names = prompt("forced"), self._dock.names()
         player = Player(chat, dialect, config.sampling, config.agent, tools, forced, auxiliary, reader, names)
         page_chars = config.dock.page_chars if reader is None else config.reader.page_chars
@@ -260,7 +261,7 @@ class Run:
             events=self._events,
             system=dialect.system(prompt(config.agent.prompt), schemas),
             policy=ToolSettings(config.dock.results, page_chars),
-            judging=self._judging,
+            verdicts=self._verdicts,
             meter=self._meter,
             watch=Watch(self._events.told),
             shows_pictures=self.plan.shows_pictures,

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Literal
 
 from toleap.errors import UsageError
-from toleap.scoring.attempted import Grade, attempted_scores
 from toleap.scoring.judge.record import confidence_of, read, was_attempted
 from toleap.types import Verdict
 
+Grade = Literal["correct", "wrong", "not_attempted"]
 _NO_CONFIDENCE = "no verdict has a confidence"
 _ALL_BINS = "RMS calibration error, all bins"
 
@@ -139,3 +139,32 @@ def figures(names: Iterable[str], verdicts: Sequence[Verdict]) -> tuple[Figure, 
         unknown = Figure(name, name, None, 0, "this version of toleap has no such measure")
         found += measure(verdicts) if measure else (unknown,)
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """Fractions over ``total`` scored attempts; None where nothing is there to divide by."""
+
+    total: int
+    attempted: int
+    accuracy: float | None
+    """correct / total"""
+    accuracy_given_attempted: float | None
+    """correct / (correct + wrong)"""
+    f1: float | None
+    """The harmonic mean of the two; 0 where nothing is correct."""
+
+
+def attempted_scores(grades: Iterable[Grade]) -> Attempted:
+    """The numbers of SimpleQA (Wei et al. 2024, Measuring short-form factuality), which SealQA takes over.
+
+    Attempts without any answer count as not attempted; leave unscored ones out.
+    """
+    counted = list(grades)
+    total, correct = len(counted), counted.count("correct")
+    attempted = total - counted.count("not_attempted")
+    if not total:
+        return Attempted(0, 0, None, None, None)
+    if not attempted:
+        return Attempted(total, 0, 0.0, None, 0.0)
+    return Attempted(total, attempted, correct / total, correct / attempted, 2 * correct / (total + attempted))

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from toleap.errors import ToleapError
-from toleap.runs.store.reading import read_trajectories
+from toleap.store.reading import read_trajectories
 from toleap.types import Message, Turn
 
 _Place = tuple[bytes, ...]

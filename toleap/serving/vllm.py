@@ -13,9 +13,9 @@ from typing import Self
 
 from toleap.data import cache
 from toleap.errors import ServerFault, UsageError
-from toleap.serving.builtin import ModelSource
 from toleap.serving.environments import ServerEnvironment, server_environment
 from toleap.serving.process import HOST, ServerProcess, free_port, last_lines
+from toleap.serving.weights import ModelSource
 
 # vLLM's processes each put their name, and loggers the level, time and place, before what they say.
 _PREFIX = re.compile(r"^(?:\(\w+ pid=\d+\) )?(?:(?:ERROR|CRITICAL) [\d:. -]+\[[\w.]+:\d+\] )?\s*")

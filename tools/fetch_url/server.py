@@ -16,10 +16,10 @@ from pydantic import Field
 
 from toleap.data.corpus import open_corpus, opened
 from toleap.dock import answer, blocked, context_of, new_server, rejected, serve, world
+from toleap.dock.decoding import cut, decoded, one_line
 from toleap.dock.fetching import Fetched, Refused, Unreachable, fetch
+from toleap.dock.parser_pool import Unreadable, pool
 from toleap.dock.parsers import Parsed
-from toleap.dock.text import cut, decoded, one_line
-from toleap.dock.workers import Unreadable, pool
 from toleap.types import CallContext, ErrorClass
 
 MOST_URLS = 10

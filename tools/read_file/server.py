@@ -18,9 +18,9 @@ from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
 from toleap.dock import answer, blocked, context_of, new_server, serve, world
+from toleap.dock.decoding import cut, decoded
+from toleap.dock.parser_pool import Unreadable, pool
 from toleap.dock.parsers import Parsed
-from toleap.dock.text import cut, decoded
-from toleap.dock.workers import Unreadable, pool
 from toleap.errors import ToolFault
 
 server = new_server("read_file")

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from toleap.data.corpus import Corpus, Hit, open_corpus, opened
 from toleap.dock import answer, context_of, new_server, rejected, serve, world
-from toleap.dock.text import one_line
+from toleap.dock.decoding import one_line
 from toleap.errors import UsageError
 
 MOST_QUERIES = 10

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from toleap.errors import JudgeError
 from toleap.scoring.judge import RUBRICS
+from toleap.scoring.judge.labels import LONGEST
 from toleap.scoring.judge.parse import Parsed
-from toleap.scoring.judge.text import LONGEST
 
 CORPUS: list[dict[str, Any]] = [
     json.loads(line) for line in Path(__file__).with_name("corpus.jsonl").read_text(encoding="utf-8").splitlines()

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toleap.scoring.agreement import agreement
-from toleap.scoring.attempted import Grade, attempted_scores
 from toleap.scoring.calibration import browsecomp_zh_ece, hle_rms, ten_bin_ece
+from toleap.scoring.measures import Grade, attempted_scores
 from toleap.types import Key, VerdictStatus
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 100), st.booleans()), max_size=350)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from toleap.chat.dialects.base import Dialect, Reading
 from toleap.chat.dialects.blocks import AgentCPM, Hermes
 from toleap.chat.dialects.deepseek import DeepSeek
+from toleap.chat.dialects.dialect import Dialect, Reading
 from toleap.chat.dialects.mirothinker import MiroThinker
 from toleap.chat.dialects.native import Native
 from toleap.config import DialectName

@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from toleap.chat.dialects.base import Reading, as_lines
 from toleap.chat.dialects.bodies import SHOWN_AS, coded_call, trained_call
 from toleap.chat.dialects.calls import cut_off, object_call
+from toleap.chat.dialects.dialect import Reading, as_lines
 from toleap.chat.dialects.foreign import inside
-from toleap.chat.dialects.text import Grammar, read_text, sayable
-from toleap.chat.dialects.values import json_end
+from toleap.chat.dialects.in_text import Grammar, read_text, sayable
+from toleap.chat.dialects.json_values import json_end
 from toleap.types import Message, ToolCall, ToolResult
 
 _FLAGS = re.IGNORECASE | re.ASCII

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from toleap.chat.dialects.calls import known_name, named_call, object_call, problem
-from toleap.chat.dialects.values import MOST_CHARACTERS, Unreadable, read_json, strict
+from toleap.chat.dialects.json_values import MOST_CHARACTERS, Unreadable, read_json, strict
 from toleap.types import ToolCall
 
 Reader = Callable[[str, Collection[str]], list[ToolCall]]

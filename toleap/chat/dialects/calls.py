@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from toleap.chat.dialects.values import CutOff, Read, Unreadable, read_json, strict
+from toleap.chat.dialects.json_values import CutOff, Read, Unreadable, read_json, strict
 from toleap.types import CallForm, ToolCall
 
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from toleap.chat.answer import is_tagged, swallowed_answer
-from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import checked, cut_off, named_call, problem
+from toleap.chat.dialects.dialect import Reading
+from toleap.chat.dialects.json_values import Unreadable
 from toleap.chat.dialects.parts import content_of, parts_of, thoughts_of
-from toleap.chat.dialects.values import Unreadable
 from toleap.types import CallForm, Message, ToolCall
 
 _SAYS_CALLED = re.compile(r"tool|function", re.IGNORECASE)

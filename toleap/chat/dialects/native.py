@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.blocks import HERMES
 from toleap.chat.dialects.calls import with_ids
+from toleap.chat.dialects.dialect import Reading
+from toleap.chat.dialects.in_text import calls_of, find, sayable, sent, without
 from toleap.chat.dialects.listed import listed_calls
 from toleap.chat.dialects.parts import content_of
-from toleap.chat.dialects.text import calls_of, find, sayable, sent, without
 from toleap.types import CallForm, Message, ToolCall, ToolResult
 
 _HERMES = "Qwen and Hermes"

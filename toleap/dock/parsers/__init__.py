@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from toleap.dock.parsers.base import Parsed
 from toleap.dock.parsers.documents import file, pdf
 from toleap.dock.parsers.pages import html
+from toleap.dock.parsers.parsed import Parsed
 from toleap.dock.parsers.sheets import xlsx
 from toleap.dock.parsers.slides import pptx
 from toleap.dock.parsers.word import docx

@@ -9,12 +9,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from toleap.dock.parsers.base import Parsed, archive, joined
+from toleap.dock.decoding import decoded
 from toleap.dock.parsers.pages import html
+from toleap.dock.parsers.parsed import Parsed, archive, joined
 from toleap.dock.parsers.sheets import xls, xlsx
 from toleap.dock.parsers.slides import pptx
 from toleap.dock.parsers.word import docx
-from toleap.dock.text import decoded
 
 Reads = Callable[[bytes, int], Parsed]
 _OFFICE = {"word/": docx, "xl/": xlsx, "ppt/": pptx}

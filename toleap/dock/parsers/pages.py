@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from typing import Any
 
-from toleap.dock.parsers.base import Parsed
-from toleap.dock.parsers.blocks import Block, blocks, prepare, without_scripts
-from toleap.dock.text import declared_in, decoded
+from toleap.dock.decoding import declared_in, decoded
+from toleap.dock.parsers.page_blocks import Block, blocks, prepare, without_scripts
+from toleap.dock.parsers.parsed import Parsed
 
 ELSEWHERE = "[Elsewhere on the page]"
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")

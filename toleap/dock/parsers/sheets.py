@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from toleap.dock.parsers.base import Package, Parsed, joined, under_usual_names
+from toleap.dock.parsers.parsed import Package, Parsed, joined, under_usual_names
 
 _MOST_FOR_COLOURS = 8 * 2**20
 """Bytes: of a larger workbook only values are read, since styles take a hundred times the memory."""

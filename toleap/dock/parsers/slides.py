@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from toleap.dock.parsers.base import DRAWING, Package, Parsed, chosen, joined
+from toleap.dock.parsers.parsed import DRAWING, Package, Parsed, chosen, joined
 
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"

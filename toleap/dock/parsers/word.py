@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from toleap.dock.parsers.base import Package, Parsed, chosen, joined
+from toleap.dock.parsers.parsed import Package, Parsed, chosen, joined
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MAIN = "word/document.xml"

@@ -21,7 +21,7 @@ from toleap.errors import UsageError
 
 INSIDE = "/opt/sandbox"
 """Where the environment lies inside."""
-WORKER = "/opt/worker.py"
+WORKER = "/opt/supervisor.py"
 WORK = "/work"
 """The code's working folder inside."""
 _OLDEST_BWRAP = (0, 8)

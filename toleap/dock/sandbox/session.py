@@ -25,7 +25,7 @@ _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 _END_SECONDS = 5.0
 _LARGEST_FRAME = 4 << 20
-_WORKER = Path(__file__).with_name("worker.py")
+_WORKER = Path(__file__).with_name("supervisor.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from toleap.errors import JudgeError
+from toleap.scoring.judge.labels import labelled, trimmed, verdict, visible
 from toleap.scoring.judge.parse import Parsed
-from toleap.scoring.judge.text import labelled, trimmed, verdict, visible
 
 _GRADES = {"correct": True, "incorrect": False, "not correct": False}
 _GRADE_ANYWHERE = re.compile(r"\bgrade\b\W{0,8}[:：]\W{0,8}(not\s+correct|incorrect|correct)\b(.*)", re.IGNORECASE)

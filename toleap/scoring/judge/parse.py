@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toleap.errors import JudgeError
-from toleap.scoring.judge.text import choice, labelled, trimmed, verdict, visible
+from toleap.scoring.judge.labels import choice, labelled, trimmed, verdict, visible
 
 PARSER_VERSION = "3"
 """Raised with every change that can change a verdict; it is part of every judge's fingerprint."""

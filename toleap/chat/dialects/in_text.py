@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import orjson
 
 from toleap.chat.answer import extract_answer, is_spoken_of, is_tagged
-from toleap.chat.dialects.base import Reading
 from toleap.chat.dialects.calls import as_mended, cut_off, in_thoughts, object_call, with_ids
+from toleap.chat.dialects.dialect import Reading
 from toleap.chat.dialects.foreign import family_in, foreign
 from toleap.chat.dialects.listed import listed_calls
 from toleap.chat.dialects.parts import THOUGHT_FIELDS, content_of, thoughts_of

@@ -1,4 +1,4 @@
-"""The models beside the one under test, for one run: connected as its settings say, and what they read."""
+"""The connections of one run to the models beside the one under test, as its settings say."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 
 from toleap.agent.auxiliary import Auxiliary
-from toleap.agent.reading import PageReader
 from toleap.chat.client import Chat
-from toleap.config import RunConfig
-from toleap.dock.dock import Dock
 from toleap.runs.plan import Plan
 from toleap.runs.servers import Served
 from toleap.types import Usage
@@ -51,10 +48,3 @@ async def connected(
         for chat in chats:
             await stack.enter_async_context(chat)
         yield Auxiliary(chats, reader, asyncio.Semaphore(operation.max_in_flight))
-
-
-def page_reader(config: RunConfig, dock: Dock, auxiliary: Auxiliary | None) -> PageReader | None:
-    """What reads the pages of a run with these tools; None where pages are only cut."""
-    if config.reader.mode == "none":
-        return None
-    return PageReader(config.reader, dock.purpose, config.dock.page_chars, auxiliary)

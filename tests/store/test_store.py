@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runs.store.building import RULE, changed, end, plan
+from tests.store.building import RULE, changed, end, plan
 from toleap.errors import StoreFault, TornRecord, UsageError
-from toleap.runs.store.reading import read_run, read_trajectories
-from toleap.runs.store.records import FORMAT
-from toleap.runs.store.store import Owed, Store
-from toleap.runs.store.writer import Writer
+from toleap.store.reading import read_run, read_trajectories
+from toleap.store.records import FORMAT
+from toleap.store.store import Owed, Store
+from toleap.store.writer import Writer
 from toleap.types import (
     Ending,
     ErrorClass,
@@ -172,7 +172,7 @@ async def test_a_writer_that_cannot_begin_fails_every_write(tmp_path, monkeypatc
     def refuse(_path):
         raise sqlite3.OperationalError("too many open files")
 
-    monkeypatch.setattr("toleap.runs.store.writer.connect", refuse)
+    monkeypatch.setattr("toleap.store.writer.connect", refuse)
     writer = Writer(tmp_path / "run.db")
     for _ in range(2):
         with pytest.raises(StoreFault, match="too many open files"):
@@ -308,8 +308,8 @@ async def test_a_turn_that_is_lost_in_the_middle_is_a_fault_of_ours_and_the_last
 _CHILD = """
 import asyncio, sys
 from pathlib import Path
-from tests.runs.store.building import plan
-from toleap.runs.store.store import Store
+from tests.store.building import plan
+from toleap.store.store import Store
 from toleap.types import Key, Task, Turn
 async def main():
     with Store(Path(sys.argv[1])) as store:

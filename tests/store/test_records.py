@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.runs.store.building import RULE, part
-from tests.runs.store.test_store import OPENING, TURN
+from tests.store.building import RULE, part
+from tests.store.test_store import OPENING, TURN
 from toleap.errors import TornRecord
 from toleap.report.tables import build_table
-from toleap.runs.store.database import Row, after, connect, create, insert
-from toleap.runs.store.records import (
+from toleap.store.database import Row, after, connect, create, insert
+from toleap.store.records import (
     Answered,
     Fault,
     Forgiven,
@@ -35,7 +35,7 @@ from toleap.runs.store.records import (
     body_of,
     sealed,
 )
-from toleap.runs.store.state import FOLDED, RunState, fold, result_of
+from toleap.store.state import FOLDED, RunState, fold, result_of
 from toleap.types import Conduct, Ending, Key, ScoredBy, Usage, Verdict
 
 RUN = Run("m", False, "f", "2026", {"a": 1})

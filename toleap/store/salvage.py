@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toleap.errors import StoreFault, UsageError
-from toleap.runs.store.database import DATABASE, connect, create, is_damage, readable
-from toleap.runs.store.lock import locked
+from toleap.store.database import DATABASE, connect, create, is_damage, readable
+from toleap.store.lock import locked
 
 _BESIDE = ("-wal", "-shm", "-journal")
 

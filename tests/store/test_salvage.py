@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.store.building import changed, end, plan
-from tests.runs.store.test_store import CORRECT, OPENING, TASKS, TURN, trajectory
+from tests.store.building import changed, end, plan
+from tests.store.test_store import CORRECT, OPENING, TASKS, TURN, trajectory
 from toleap.errors import StoreFault, UsageError
-from toleap.runs.store import salvage
-from toleap.runs.store.reading import read_run
-from toleap.runs.store.salvage import mend
-from toleap.runs.store.store import Store
+from toleap.store import salvage
+from toleap.store.reading import read_run
+from toleap.store.salvage import mend
+from toleap.store.store import Store
 from toleap.types import Key, RunResult
 
 PAGE = 4096

@@ -16,12 +16,12 @@ from typing import Self
 
 import toleap
 from toleap.errors import StoreFault, UsageError
-from toleap.runs.store import records
-from toleap.runs.store.conduct import bad_calls, conduct_of
-from toleap.runs.store.database import DATABASE, about, after, check_format, connect, create, insert, is_damage
-from toleap.runs.store.lock import locked
-from toleap.runs.store.reading import spent, trajectory
-from toleap.runs.store.records import (
+from toleap.store import records
+from toleap.store.conduct import bad_calls, conduct_of
+from toleap.store.database import DATABASE, about, after, check_format, connect, create, insert, is_damage
+from toleap.store.lock import locked
+from toleap.store.reading import spent, trajectory
+from toleap.store.records import (
     Answered,
     Benchmark,
     Kind,
@@ -33,9 +33,9 @@ from toleap.runs.store.records import (
     digest_of,
     same,
 )
-from toleap.runs.store.salvage import finish
-from toleap.runs.store.state import FOLDED, RunState, fold, result_of
-from toleap.runs.store.writer import Writer
+from toleap.store.salvage import finish
+from toleap.store.state import FOLDED, RunState, fold, result_of
+from toleap.store.writer import Writer
 from toleap.types import Key, Message, Role, RunResult, ScoredBy, Trajectory, Turn, Usage, Verdict
 
 Said = tuple[Key, object]

@@ -1,7 +1,7 @@
 """How the attempts of a row went about it: how often calls were repeated, how they were written, what helpers cost.
 
 A *repeat* is a call that names the same tool with equal arguments as an earlier call of the same attempt
-(``toleap.runs.store.conduct``). With Cₜ the calls that an attempt made in its turns 1 … t, and Uₜ how many different
+(``toleap.store.conduct``). With Cₜ the calls that an attempt made in its turns 1 … t, and Uₜ how many different
 ones are among them, its unique-call ratio by turn t is Uₜ / Cₜ. Calls that could not be read are in neither.
 """
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toleap.errors import StoreFault
-from toleap.runs.store.database import connect
+from toleap.store.database import connect
 
 Operation = Callable[[sqlite3.Connection], object]
 """Runs in the writer's thread, inside a transaction."""

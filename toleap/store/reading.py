@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toleap.errors import TornRecord, UsageError
-from toleap.runs.store.database import DATABASE, about, after, check_format, connect, is_damage, is_made
-from toleap.runs.store.records import Answered, Benchmark, Kind, Opened, Played, Spent, body_of
-from toleap.runs.store.state import FOLDED, RunState, fold, result_of
+from toleap.store.database import DATABASE, about, after, check_format, connect, is_damage, is_made
+from toleap.store.records import Answered, Benchmark, Kind, Opened, Played, Spent, body_of
+from toleap.store.state import FOLDED, RunState, fold, result_of
 from toleap.types import (
     Ending,
     Key,

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toleap
-from tests.runs.store.building import plan, stored_turn
+from tests.store.building import plan, stored_turn
 from toleap.chat.dialects import DialectName, dialect_for
-from toleap.runs.store.conduct import conduct_of, identity
-from toleap.runs.store.reading import read_run
-from toleap.runs.store.store import Store
+from toleap.store.conduct import conduct_of, identity
+from toleap.store.reading import read_run
+from toleap.store.store import Store
 from toleap.types import (
     AttemptRow,
     CallForm,

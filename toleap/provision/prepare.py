@@ -9,19 +9,19 @@ from pathlib import Path
 
 from toleap.benchmark import Benchmark, load_benchmark
 from toleap.data.attachments import check_name, files_folder
+from toleap.data.columns import as_text, cell
 from toleap.data.download import download
-from toleap.data.hub import HubData, fetch_files, find_files
-from toleap.data.imports import keep
 from toleap.data.manifest import Manifest, data_folder, read_manifest
 from toleap.data.readers import format_of, parse, read_bytes
 from toleap.data.selection import checked_ids, write_ids
 from toleap.data.sources import Source, file_name
 from toleap.data.spec import Select
-from toleap.data.storing import intact
-from toleap.data.table import as_text, cell
 from toleap.data.tasks import DataFile
 from toleap.errors import UsageError
 from toleap.folders import find_all
+from toleap.provision.hub import HubData, fetch_files, find_files
+from toleap.provision.imports import keep
+from toleap.provision.storing import intact
 
 _STAGING = "fetching"
 _MAX_IDS = 64 << 20

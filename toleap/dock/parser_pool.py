@@ -52,7 +52,7 @@ class _Worker:
     async def start(cls, memory: int, cpu: int, generation: int) -> _Worker:
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         # -P: a module in the working folder must not take the place of one of ours.
-        command = [sys.executable, "-P", "-m", "toleap.dock.worker", str(memory), str(cpu)]
+        command = [sys.executable, "-P", "-m", "toleap.dock.parser_process", str(memory), str(cpu)]
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,

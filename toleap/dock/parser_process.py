@@ -1,4 +1,4 @@
-"""A worker process: ``python -m toleap.dock.worker MEMORY CPU``. Reads jobs from stdin, writes answers to stdout.
+"""A process that parses: ``python -m toleap.dock.parser_process MEMORY CPU``. Jobs come in, answers go out by stdio.
 
 Both ways a message is a length of four bytes, then JSON; a job's JSON is followed by as many bytes as its ``size``
 says. The limits: MEMORY bytes of address space, CPU seconds for each job, 64 open files, no core.

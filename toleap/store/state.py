@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toleap.errors import TornRecord
-from toleap.runs.store.database import Row
-from toleap.runs.store.records import (
+from toleap.store.database import Row
+from toleap.store.records import (
     Benchmark,
     Ended,
     Fault,

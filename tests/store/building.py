@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toleap.runs.store.records import Benchmark, Planned, Played, Run, body_of, sealed
-from toleap.runs.store.store import Store
+from toleap.store.records import Benchmark, Planned, Played, Run, body_of, sealed
+from toleap.store.store import Store
 from toleap.types import Key, ScoredBy, Task, Trajectory, Turn, Verdict
 
 RULE = ScoredBy("gaia-1")

@@ -13,10 +13,10 @@ from toleap.data.corpus import open_corpus
 from toleap.data.manifest import FILE, data_folder
 from toleap.data.readers import format_of, read_bytes
 from toleap.data.selection import read_ids, write_ids
-from toleap.data.storing import store
 from toleap.data.tasks import DataFile, read_tasks
 from toleap.errors import UsageError
 from toleap.folders import find_all
+from toleap.provision.storing import store
 
 
 @dataclass(frozen=True, slots=True)

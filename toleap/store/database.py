@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from toleap.errors import UsageError
-from toleap.runs.store.records import FORMAT, Kind, Record
+from toleap.store.records import FORMAT, Kind, Record
 
 DATABASE = "run.db"
 

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from toleap.runs.store.store import Store, Unjudged
 from toleap.scoring.scorers import Scorer
+from toleap.store.store import Store, Unjudged
 from toleap.types import Key, Task, Verdict
 
 
 @dataclass(slots=True)
-class Judging:
+class VerdictQueue:
     """The verdicts that are being asked for now. ``told`` gets each headline verdict once it is durable."""
 
     store: Store
