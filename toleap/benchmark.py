@@ -190,7 +190,14 @@ class Benchmark:
     def _tasks(self) -> tuple[Task, ...]:
         located = self.source.data_file()
         contents = [self._checked(path, located) for path in located.file.paths]
-        return read_tasks(self.name, located.file, contents, self.spec.data, self.breakdown, self._taken(located))
+        return read_tasks(
+            self.name,
+            located.file,
+            contents=contents,
+            data=self.spec.data,
+            breakdown=self.breakdown,
+            taken=self._taken(located),
+        )
 
     def _checked(self, path: Path, located: Located) -> bytes:
         content, digest = read_bytes(path), located.digests.get(path)

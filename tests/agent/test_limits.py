@@ -15,7 +15,7 @@ from toleap.agent.conversation import Conversation
 from toleap.agent.limits import is_loop, limit_reached
 from toleap.agent.loop import Attempt, Player
 from toleap.agent.repetition import LONGEST_PHRASE, SHORTEST_LOOP, ends_in_cycle, ends_in_loop, texts
-from toleap.chat.client import Chat
+from toleap.chat.client import Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
 from toleap.types import CallContext, Ending, Key, ToolCall, ToolResult, Trajectory, Turn
@@ -188,7 +188,7 @@ async def play(server: Any, **agent: Any) -> Trajectory:
     async def save(_key: Key, _turn: Turn) -> None:
         pass
 
-    async with Chat(server.url, "m", patience=0.1) as chat:
+    async with Chat(server.url, "m", patience=Patience(0.1)) as chat:
         player = Player(chat, dialect_for("native"), Sampling(max_tokens=50), Agent(**agent), b"[]", "answer now")
         talk = Conversation(OPENING)
         return await Attempt(

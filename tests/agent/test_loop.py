@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.store.building import stored_turn
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Attempt, Player, call_seed, request_id
-from toleap.chat.client import Chat
+from toleap.chat.client import Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
 from toleap.errors import ServerFault, ToolFault, UsageError
@@ -54,7 +54,7 @@ async def play(server, tools=None, turns=(), dialect="native", sampling=Sampling
         assert key == KEY
         stored.append(turn)
 
-    async with Chat(server.url, "m", patience=0.1) as chat:
+    async with Chat(server.url, "m", patience=Patience(0.1)) as chat:
         player = Player(chat, dialect_for(dialect), sampling, Agent(**agent), b"[]", "answer now")
         talk = Conversation(OPENING, turns)
         done = await Attempt(KEY, talk, player=player, dock=tools or Tools(), context=CONTEXT, save=save).play()
@@ -297,7 +297,7 @@ async def test_a_long_opening_is_sent_whatever_it_is_thought_to_take(endpoint):
     opening = (OPENING[0], {"role": "user", "content": "word " * 1_500})
     talk = Conversation(opening)
     assert talk.prompt_tokens() > 2_048 > talk.least_tokens()
-    async with Chat(server.url, "m", patience=0.1) as chat:
+    async with Chat(server.url, "m", patience=Patience(0.1)) as chat:
         player = Player(chat, dialect_for("native"), Sampling(), Agent(context=2_048), b"[]", "answer now")
         done = await Attempt(KEY, talk, player=player, dock=Tools(), context=CONTEXT, save=unsaved).play()
     assert (done.ending, done.answer) == (Ending.ANSWERED, "1")

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Attempt, Player
-from toleap.chat.client import Chat
+from toleap.chat.client import Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Sampling
 from toleap.types import CallContext, Ending, Key, ToolResult
@@ -35,7 +35,7 @@ async def play(server, dialect):
         pass
 
     tools = Tools()
-    async with Chat(server.url, "m", patience=0.1) as chat:
+    async with Chat(server.url, "m", patience=Patience(0.1)) as chat:
         player = Player(
             chat, dialect_for(dialect), Sampling(), Agent(), None, "now", names={"search", "execute_code"}
         )

@@ -16,7 +16,7 @@ from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.conversation import Conversation
 from toleap.agent.loop import Attempt, Player
 from toleap.agent.shortening import summary_prompt, usable_summary
-from toleap.chat.client import Chat
+from toleap.chat.client import Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Reader, RunConfig, Sampling
 from toleap.errors import ServerFault
@@ -54,7 +54,7 @@ async def play(server: Any, helper: Any = None, turns: tuple[Turn, ...] = (), **
     settings = Agent(repetition_limit=99, **agent)
     reader = Reader(models=("aux",))
     url = helper.url if helper else "http://127.0.0.1:9/v1"
-    async with Chat(server.url, "m", patience=0.1) as chat, Chat(url, "aux", patience=0.1) as aux:
+    async with Chat(server.url, "m", patience=Patience(0.1)) as chat, Chat(url, "aux", patience=Patience(0.1)) as aux:
         auxiliary = Auxiliary([aux], reader) if helper else None
         player = Player(
             chat, dialect_for("native"), Sampling(max_tokens=50), settings, b"[]", "answer now", auxiliary

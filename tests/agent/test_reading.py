@@ -22,7 +22,7 @@ from toleap.agent.page_reader import (
     usable_reading,
     wants_raw,
 )
-from toleap.chat.client import Chat
+from toleap.chat.client import Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.config import Agent, Reader, Sampling
 from toleap.types import CallContext, ErrorClass, Key, ToolCall, ToolResult, Trajectory, Turn
@@ -71,7 +71,7 @@ async def play(
         assert stored_turn(turn) == turn
 
     server = await endpoint(call, saying("<answer>1</answer>"))
-    chats = [Chat(helper.url, f"aux{n}", patience=0.05) for n, helper in enumerate(helpers)]
+    chats = [Chat(helper.url, f"aux{n}", patience=Patience(0.05)) for n, helper in enumerate(helpers)]
     reader = Reader(**{"mode": "model" if helpers else "extract", "skip_below": 500, **settings})
     async with Chat(server.url, "m") as chat:
         for helper in chats:

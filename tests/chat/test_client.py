@@ -10,10 +10,10 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from toleap.chat.client import Chat, serialise
+from toleap.chat.client import Asking, Chat, Patience, serialise
 from toleap.errors import ContextOverflow, ServerFault
 from toleap.serving.policies import FixedTurns
-from toleap.serving.scripted import start_scripted
+from toleap.serving.scripted import Conditions, start_scripted
 from toleap.serving.scripted_faults import Faults
 from toleap.types import Usage
 
@@ -33,7 +33,7 @@ def answering(only: str, status: int = 500) -> Callable[[object], object]:
 
 async def test_a_reply_and_what_was_sent(endpoint):
     server = await endpoint({"role": "assistant", "content": "hi"})
-    async with Chat(server.url, "m", api_key="secret") as chat:
+    async with Chat(server.url, "m", asking=Asking(api_key="secret")) as chat:
         reply = await chat.ask(HELLO, {"temperature": 0.5}, tools=b'[{"type":"function"}]', request_id="t-1")
     assert reply.message["content"] == "hi"
     assert reply.usage == Usage(100, 10, 0)
@@ -61,7 +61,7 @@ async def test_retry_after_is_heeded_and_patience_ends_it(endpoint):
     soon = email.utils.format_datetime(email.utils.localtime())
     for value in ("3600", email.utils.formatdate(time.time() + 3600, usegmt=True)):
         server = await endpoint(web.Response(status=429, headers={"Retry-After": value}))
-        async with Chat(server.url, "m", patience=5) as chat:
+        async with Chat(server.url, "m", patience=Patience(5)) as chat:
             with pytest.raises(ServerFault, match="429") as caught:
                 await chat.ask(HELLO, {})
         assert caught.value.fatal, "a rate limit is everybody's: no attempt is to blame"
@@ -73,7 +73,7 @@ async def test_retry_after_is_heeded_and_patience_ends_it(endpoint):
         web.Response(status=429, headers={"Retry-After": "-7"}),
         {"role": "assistant", "content": "ok"},
     )
-    async with Chat(server.url, "m", patience=5) as chat:
+    async with Chat(server.url, "m", patience=Patience(5)) as chat:
         assert (await chat.ask(HELLO, {})).message["content"] == "ok"
 
 
@@ -96,7 +96,7 @@ async def test_a_prompt_that_does_not_fit_is_the_models(endpoint, said):
 @pytest.mark.parametrize("status", [401, 404])
 async def test_a_refusal_is_ours_at_once(endpoint, status):
     server = await endpoint(web.Response(status=status, text="no"))
-    async with Chat(server.url, "m", patience=60) as chat:
+    async with Chat(server.url, "m", patience=Patience(60)) as chat:
         with pytest.raises(ServerFault) as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
@@ -106,7 +106,7 @@ async def test_a_refusal_is_ours_at_once(endpoint, status):
 @pytest.mark.parametrize("status", [400, 403, 422])
 async def test_a_refusal_of_one_conversation_is_ours_at_once_and_one_of_all_is_fatal(endpoint, status):
     server = await endpoint(lambda body: answering("Hello", status)(body) if "tools" not in body else refusal(status))
-    async with Chat(server.url, "m", patience=60) as chat:
+    async with Chat(server.url, "m", patience=Patience(60)) as chat:
         with pytest.raises(ServerFault, match="broken") as caught:
             await chat.ask(HELLO, {})
         assert not caught.value.fatal
@@ -127,7 +127,7 @@ def refusal(status: int) -> web.Response:
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"choices": []}', '{"choices": [{"message": "x"}]}'])
 async def test_an_answer_that_is_no_completion_is_never_the_models(endpoint, body):
     server = await endpoint(web.Response(text=body, content_type="application/json"))
-    async with Chat(server.url, "m", patience=0.1) as chat:
+    async with Chat(server.url, "m", patience=Patience(0.1)) as chat:
         with pytest.raises(ServerFault, match="no chat completion"):
             await chat.ask(HELLO, {})
 
@@ -142,7 +142,7 @@ async def test_a_lone_surrogate_from_a_model_is_kept_sendable(endpoint):
 
 
 async def test_nobody_there_is_a_fatal_fault(unused_tcp_port):
-    async with Chat(f"http://127.0.0.1:{unused_tcp_port}/v1", "m", patience=0.1) as chat:
+    async with Chat(f"http://127.0.0.1:{unused_tcp_port}/v1", "m", patience=Patience(0.1)) as chat:
         with pytest.raises(ServerFault) as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
@@ -151,7 +151,7 @@ async def test_nobody_there_is_a_fatal_fault(unused_tcp_port):
 @pytest.mark.parametrize("status", [500, 502, 504])
 async def test_what_fails_every_conversation_is_fatal(endpoint, status):
     server = await endpoint(web.Response(status=status, text="<html>\r\n<h1>Bad Gateway</h1>\n</html>\n"))
-    async with Chat(server.url, "m", patience=0) as chat:
+    async with Chat(server.url, "m", patience=Patience(0)) as chat:
         with pytest.raises(ServerFault, match="<h1>Bad Gateway</h1>") as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
@@ -162,7 +162,7 @@ async def test_what_fails_every_conversation_is_fatal(endpoint, status):
 
 async def test_what_fails_one_conversation_is_not(endpoint):
     server = await endpoint(answering("Hello"))
-    async with Chat(server.url, "m", patience=0) as chat:
+    async with Chat(server.url, "m", patience=Patience(0)) as chat:
         with pytest.raises(ServerFault, match="500") as caught:
             await chat.ask(HELLO, {})
     assert not caught.value.fatal
@@ -170,7 +170,7 @@ async def test_what_fails_one_conversation_is_not(endpoint):
 
 async def test_nothing_is_tried_out_while_others_are_answered(endpoint):
     server = await endpoint(answering("fine"))
-    async with Chat(server.url, "m", patience=0.5) as chat:
+    async with Chat(server.url, "m", patience=Patience(0.5)) as chat:
         failing = asyncio.create_task(chat.ask(HELLO, {}))
         while not failing.done():
             await chat.ask([serialise({"role": "user", "content": "fine"})], {})
@@ -190,7 +190,7 @@ async def test_a_limited_rate_is_waited_out_as_long_as_it_lets_anybody_through(e
         return {"role": "assistant", "content": "ok"}
 
     server = await endpoint(answer)
-    async with Chat(server.url, "m", patience=1.2) as chat:
+    async with Chat(server.url, "m", patience=Patience(1.2)) as chat:
         late = asyncio.create_task(chat.ask(HELLO, {}))
         while not late.done():
             await chat.ask([serialise({"role": "user", "content": "fine"})], {})
@@ -199,8 +199,10 @@ async def test_a_limited_rate_is_waited_out_as_long_as_it_lets_anybody_through(e
 
 
 async def test_a_server_that_takes_a_call_and_is_silent_is_left_before_it_is_asked_again():
-    server = await start_scripted(FixedTurns([{"content": "hi"}]), faults=Faults(kind="silent", first=2))
-    async with server, Chat(server.base_url, "m", call_seconds=0.3) as chat:
+    server = await start_scripted(
+        FixedTurns([{"content": "hi"}]), conditions=Conditions(faults=Faults(kind="silent", first=2))
+    )
+    async with server, Chat(server.base_url, "m", patience=Patience(call=0.3)) as chat:
         reply = await chat.ask(HELLO, {"max_tokens": 9}, request_id="t-1")
         assert reply.message["content"] == "hi"
         assert server.stats.hung_up == server.stats.requests - 1 >= 2
@@ -208,15 +210,19 @@ async def test_a_server_that_takes_a_call_and_is_silent_is_left_before_it_is_ask
 
 
 async def test_a_server_that_is_silent_for_everybody_is_a_fatal_fault():
-    server = await start_scripted(FixedTurns([{"content": "hi"}]), faults=Faults(kind="silent", every=1))
-    async with server, Chat(server.base_url, "m", call_seconds=0.1, patience=0) as chat:
+    server = await start_scripted(
+        FixedTurns([{"content": "hi"}]), conditions=Conditions(faults=Faults(kind="silent", every=1))
+    )
+    async with server, Chat(server.base_url, "m", patience=Patience(0, call=0.1)) as chat:
         with pytest.raises(ServerFault, match="no answer in") as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
 
 
 async def test_a_slow_server_that_gets_on_is_waited_for():
-    server = await start_scripted(FixedTurns([{"content": "hi"}]), latency_ms=900, metrics=True)
-    async with server, Chat(server.base_url, "m", call_seconds=0.1, stalled_seconds=0.4, patience=0) as chat:
+    server = await start_scripted(
+        FixedTurns([{"content": "hi"}]), conditions=Conditions(latency_ms=900, metrics=True)
+    )
+    async with server, Chat(server.base_url, "m", patience=Patience(0, call=0.1, stalled=0.4)) as chat:
         assert (await chat.ask(HELLO, {})).message["content"] == "hi"
         assert (server.stats.hung_up, server.stats.requests) == (0, 1)

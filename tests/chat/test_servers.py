@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from toleap.chat.client import Chat, serialise
+from toleap.chat.client import Asking, Chat, Patience, serialise
 from toleap.chat.refusals import refused_field
 from toleap.chat.wire import is_near
 from toleap.errors import ContextOverflow, ServerFault
@@ -51,12 +51,12 @@ async def test_a_setting_that_is_refused_to_everybody_stops_the_run_and_is_named
     endpoint: Any, field: str, said: Any, status: int, fix: str
 ) -> None:
     server = await endpoint(refusing(field, said, status))
-    async with Chat(server.url, "m", patience=1) as chat:
+    async with Chat(server.url, "m", patience=Patience(1)) as chat:
         with pytest.raises(ServerFault, match=fix) as caught:
             await chat.ask(HELLO, PARAMETERS)
     assert caught.value.fatal
     name, _, other = fix.removeprefix("fields.").partition("=")
-    async with Chat(server.url, "m", patience=1, fields={name: other, field: other}) as chat:
+    async with Chat(server.url, "m", patience=Patience(1), asking=Asking(fields={name: other, field: other})) as chat:
         assert (await chat.ask(HELLO, PARAMETERS)).message["content"] == "fine"
     sent = server.requests[-1]
     assert field not in sent and (other == "none" or sent[other] == PARAMETERS[field])
@@ -114,7 +114,7 @@ ERRORS: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("body", "goes"), ERRORS, ids=str)
 async def test_an_error_with_status_200_goes_the_way_of_its_code(endpoint: Any, body: Any, goes: str) -> None:
     server = await endpoint(web.json_response(body), FINE)
-    async with Chat(server.url, "m", patience=1) as chat:
+    async with Chat(server.url, "m", patience=Patience(1)) as chat:
         if goes == "passes":
             assert (await chat.ask(HELLO, {})).message["content"] == "fine"
         elif goes == "full":
@@ -148,7 +148,7 @@ async def test_an_error_with_status_200_goes_the_way_of_its_code(endpoint: Any, 
 )
 async def test_a_content_filter_is_a_refusal(endpoint: Any, status: int, body: Any) -> None:
     server = await endpoint(web.json_response(body, status=status))
-    async with Chat(server.url, "m", patience=1) as chat:
+    async with Chat(server.url, "m", patience=Patience(1)) as chat:
         reply = await chat.ask(HELLO, {})
     assert (reply.finish_reason, reply.message["content"]) == ("content_filter", "")
     assert len(server.requests) == 1
@@ -157,7 +157,7 @@ async def test_a_content_filter_is_a_refusal(endpoint: Any, status: int, body: A
 @pytest.mark.parametrize("text", ["<html>413 Request Entity Too Large</html>", "", '{"error": "payload"}'])
 async def test_413_is_this_conversations_length(endpoint: Any, text: str) -> None:
     server = await endpoint(web.Response(status=413, text=text))
-    async with Chat(server.url, "m", patience=1) as chat:
+    async with Chat(server.url, "m", patience=Patience(1)) as chat:
         with pytest.raises(ContextOverflow):
             await chat.ask(HELLO, {})
 
@@ -177,7 +177,7 @@ async def test_413_is_this_conversations_length(endpoint: Any, text: str) -> Non
 )
 async def test_nonsense_in_usage_stops_nothing(endpoint: Any, usage: str, meant: Usage) -> None:
     raw = f'{{"choices": [{{"message": {{"content": "fine"}}}}], "usage": {usage}}}'
-    async with Chat((await endpoint(web.Response(text=raw))).url, "m", patience=0) as chat:
+    async with Chat((await endpoint(web.Response(text=raw))).url, "m", patience=Patience(0)) as chat:
         assert (await chat.ask(HELLO, {})).usage == meant
 
 
@@ -185,7 +185,7 @@ async def test_an_odd_order_of_choices_and_a_torn_byte_stop_nothing(endpoint: An
     two = {"choices": [{"index": 1, "message": {"content": "b"}}, {"index": 0, "message": {"content": "a"}}]}
     torn = b'{"choices": [{"message": {"content": "caf\xe9"}}]}'
     server = await endpoint(web.json_response(two), web.Response(body=torn))
-    async with Chat(server.url, "m", patience=0) as chat:
+    async with Chat(server.url, "m", patience=Patience(0)) as chat:
         assert (await chat.ask(HELLO, {})).message["content"] == "a"
         assert (await chat.ask(HELLO, {})).message["content"] == "caf\ufffd"
 
@@ -201,7 +201,7 @@ async def test_a_redirect_that_loses_the_request_names_the_address(unused_tcp_po
 
     app.router.add_post("/v1/chat/completions", moved)
     app.router.add_get("/v2/chat/completions", listed)
-    async with TestServer(app) as server, Chat(str(server.make_url("/v1")), "m", patience=1) as chat:
+    async with TestServer(app) as server, Chat(str(server.make_url("/v1")), "m", patience=Patience(1)) as chat:
         with pytest.raises(ServerFault, match=r"redirects to http://127\.0\.0\.1:\d+/v2, ") as caught:
             await chat.ask(HELLO, {})
     assert caught.value.fatal
@@ -228,7 +228,7 @@ async def test_a_server_that_only_streams_is_asked_with_stream(endpoint: Any) ->
         )  # fmt: skip
 
     server = await endpoint(answer)
-    async with Chat(server.url, "m", patience=1) as chat:
+    async with Chat(server.url, "m", patience=Patience(1)) as chat:
         replies = [await chat.ask(HELLO, {}) for _ in range(2)]
     for reply in replies:
         assert reply.message["content"] == "fine"
@@ -241,7 +241,7 @@ async def test_a_server_that_only_streams_is_asked_with_stream(endpoint: Any) ->
 @pytest.mark.parametrize("torn", [(delta(content="half"),), ({"error": {"code": 500, "message": "x"}},), ()])
 async def test_a_stream_that_breaks_off_is_asked_again(endpoint: Any, torn: tuple[Any, ...]) -> None:
     server = await endpoint(events(*torn), events(delta("stop", content="fine")))
-    async with Chat(server.url, "m", stream=True) as chat:
+    async with Chat(server.url, "m", asking=Asking(stream=True)) as chat:
         assert (await chat.ask(HELLO, {})).message["content"] == "fine"
 
 
@@ -252,7 +252,7 @@ async def test_a_long_retry_after_of_one_call_does_not_halt_the_others(
     turns = iter([web.Response(status=429, headers=headers)])
     server = await endpoint(lambda _body: next(turns, FINE))
     started = time.monotonic()
-    async with Chat(server.url, "m", patience=2) as chat:
+    async with Chat(server.url, "m", patience=Patience(2)) as chat:
         replies = await asyncio.gather(*(chat.ask(HELLO, {}) for _ in range(5)))
     assert {reply.message["content"] for reply in replies} == {"fine"}
     assert time.monotonic() - started < 60
@@ -261,7 +261,7 @@ async def test_a_long_retry_after_of_one_call_does_not_halt_the_others(
 async def test_retry_after_ms_is_heeded(endpoint: Any) -> None:
     server = await endpoint(web.Response(status=429, headers={"retry-after-ms": "700", "Retry-After": "60"}), FINE)
     started = time.monotonic()
-    async with Chat(server.url, "m", patience=5) as chat:
+    async with Chat(server.url, "m", patience=Patience(5)) as chat:
         await chat.ask(HELLO, {})
     assert time.monotonic() - started >= 0.7
 
@@ -274,7 +274,7 @@ async def test_no_proxy_is_asked_for_a_server_of_ours(
 ) -> None:
     assert is_near(url)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    async with Chat((await endpoint(FINE)).url, "m", patience=0) as chat:
+    async with Chat((await endpoint(FINE)).url, "m", patience=Patience(0)) as chat:
         assert (await chat.ask(HELLO, {})).message["content"] == "fine"
 
 
@@ -284,6 +284,6 @@ async def test_a_proxy_is_asked_for_an_address_elsewhere(monkeypatch: pytest.Mon
     monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    async with Chat("http://api.example.com/v1", "m", patience=0) as chat:
+    async with Chat("http://api.example.com/v1", "m", patience=Patience(0)) as chat:
         assert (await chat.ask(HELLO, {})).message["content"] == "fine"
     assert len(proxy.requests) == 1

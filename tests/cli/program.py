@@ -34,7 +34,7 @@ from toleap.types import Turn
 PROGRAM = Path(sys.executable).with_name("toleap")
 NO_CODE = ("--set", 'dock.tools=["search","fetch_url","read_file"]')
 """Leaves out the tool that needs a sandbox."""
-_PATIENCE = 60.0
+_PATIENCE = 240.0
 
 
 @functools.cache

@@ -29,7 +29,7 @@ from tests.store.building import plan
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.agent.signs import Watch
-from toleap.chat.client import Chat
+from toleap.chat.client import Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.chat.dialects.json_values import MOST_CHARACTERS
 from toleap.config import Agent, Reader, Sampling
@@ -143,8 +143,8 @@ async def play(world: World, corpus: str, dialect: str, agent: Agent, folder: Pa
     scorer, meter = scorer_for("gaia"), Meter()
     counted = meter.counter("model")
     async with (
-        Chat(world.url, "m", patience=0, counted=counted) as chat,
-        Chat(world.url, "helper", patience=0) as helper,
+        Chat(world.url, "m", counted=counted, patience=Patience(0)) as chat,
+        Chat(world.url, "helper", patience=Patience(0)) as helper,
     ):
         auxiliary = Auxiliary([helper], Reader(models=("helper",), context=2_048, max_tokens=512))
         tools = spoken.request_tools(schemas)

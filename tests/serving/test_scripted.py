@@ -13,7 +13,7 @@ import pytest
 from toleap.errors import UsageError
 from toleap.serving.policies import FixedTurns
 from toleap.serving.process import free_port
-from toleap.serving.scripted import start_scripted
+from toleap.serving.scripted import Conditions, start_scripted
 from toleap.serving.scripted_faults import Faults
 from toleap.serving.scripted_process import ScriptedProcess
 
@@ -97,14 +97,14 @@ async def test_stats_count_every_request_and_every_id(tmp_path: Path) -> None:
 
 
 async def test_latency_is_waited_by_all_at_once() -> None:
-    async with await start_scripted(FixedTurns(TURNS), latency_ms=200) as server:
+    async with await start_scripted(FixedTurns(TURNS), conditions=Conditions(latency_ms=200)) as server:
         await asyncio.gather(*(ask(server, QUESTION) for _ in range(8)))
         assert (await stats(server))["peak_in_flight"] == 8
 
 
 async def test_faults_come_as_planned_and_are_not_counted_as_played() -> None:
     faults = Faults.parse('{"every": 2, "status": 429, "retry_after": 0.5}')
-    async with await start_scripted(FixedTurns(TURNS), faults=faults) as server:
+    async with await start_scripted(FixedTurns(TURNS), conditions=Conditions(faults=faults)) as server:
         assert [(await ask(server, QUESTION, id=str(n)))[0] for n in range(4)] == [200, 429, 200, 429]
         found = await stats(server)
     assert found["failed"] == 2
@@ -112,7 +112,9 @@ async def test_faults_come_as_planned_and_are_not_counted_as_played() -> None:
 
 
 async def test_a_reset_breaks_the_connection_and_the_server_goes_on() -> None:
-    async with await start_scripted(FixedTurns(TURNS), faults=Faults(every=2, status=0)) as server:
+    async with await start_scripted(
+        FixedTurns(TURNS), conditions=Conditions(faults=Faults(every=2, status=0))
+    ) as server:
         assert (await ask(server, QUESTION))[0] == 200
         with pytest.raises(aiohttp.ClientError):
             await ask(server, QUESTION)
@@ -130,7 +132,7 @@ async def test_nonsense_is_refused(body: bytes) -> None:
 
 
 async def test_a_prompt_beyond_the_context_is_refused_as_model_servers_do() -> None:
-    async with await start_scripted(FixedTurns(TURNS), context=100) as server:
+    async with await start_scripted(FixedTurns(TURNS), conditions=Conditions(context=100)) as server:
         status, body = await ask(server, [{"role": "user", "content": "x" * 1_000}])
     assert status == 400
     assert "maximum context length" in body["error"]["message"]
@@ -194,13 +196,15 @@ def test_which_requests_fail(plan: str, failing: list[int]) -> None:
 
 async def test_only_requests_that_hold_the_text_fail() -> None:
     faults = Faults.parse('{"every": 2, "match": "poison"}')
-    async with await start_scripted(FixedTurns(TURNS), faults=faults) as server:
+    async with await start_scripted(FixedTurns(TURNS), conditions=Conditions(faults=faults)) as server:
         said = [[{"role": "user", "content": text}] for text in ("poison", "fine", "poison", "fine")]
         assert [(await ask(server, messages))[0] for messages in said] == [200, 200, 500, 200]
 
 
 async def test_two_living_copies_of_a_request_are_seen_and_so_is_a_client_that_hung_up() -> None:
-    async with await start_scripted(FixedTurns(TURNS), faults=Faults(kind="silent", first=3)) as server:
+    async with await start_scripted(
+        FixedTurns(TURNS), conditions=Conditions(faults=Faults(kind="silent", first=3))
+    ) as server:
         async with asyncio.TaskGroup() as group:
             copies = [group.create_task(ask(server, QUESTION, id=name)) for name in ("a", "a", "b")]
             while server.stats.in_flight < 3:
@@ -215,7 +219,8 @@ async def test_two_living_copies_of_a_request_are_seen_and_so_is_a_client_that_h
 
 
 async def test_the_counters_move_only_while_something_is_played() -> None:
-    async with await start_scripted(FixedTurns(TURNS), latency_ms=100, metrics=True) as server:
+    conditions = Conditions(latency_ms=100, metrics=True)
+    async with await start_scripted(FixedTurns(TURNS), conditions=conditions) as server:
         before = server.stats.metrics()
         asking = asyncio.create_task(ask(server, QUESTION))
         while server.stats.metrics() == before:

@@ -81,7 +81,11 @@ class Auxiliary:
             except ServerFault as error:
                 fault, reason = error, str(error)[:500]
             seconds = time.perf_counter() - started
-            calls.append(SubCall(wanted.kind, chat.model, usage, seconds, text is not None, text or reason))
+            calls.append(
+                SubCall(
+                    wanted.kind, chat.model, usage=usage, seconds=seconds, ok=text is not None, text=text or reason
+                )
+            )
             if text is not None:
                 return Asked(text, tuple(calls))
         return Asked(None, tuple(calls), fault, overflow)

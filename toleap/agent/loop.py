@@ -105,7 +105,7 @@ class Attempt:
             if limit is not None:
                 if not agent.forced_answer:
                     _raise_fault(full)
-                    return Trajectory(self.key, self.talk.opening, tuple(turns), limit, None)
+                    return Trajectory(self.key, self.talk.opening, turns=tuple(turns), ending=limit, answer=None)
                 turn = await self.force_answer(limit, full)
             await self._save(self.key, turn)
             self.talk.add(turn)

@@ -154,7 +154,9 @@ async def _read_by_model(reader: PageReader, auxiliary: Auxiliary, body: str, ai
     room = auxiliary.prompt_bytes - len(_request(aim, "").encode())
     parts = chunked(body, max(room, 1_000))
     share = reader.settings.extract_chars // len(parts)
-    read = await asyncio.gather(*(_part(reader, auxiliary, part, aim.at(n), share) for n, part in enumerate(parts)))
+    read = await asyncio.gather(
+        *(_part(reader, auxiliary, part=part, aim=aim.at(n), share=share) for n, part in enumerate(parts))
+    )
     if len(parts) == 1:
         return read[0]
     texts = [f"Part {n} of {len(parts)} of the page:\n{text}" for n, (text, _) in enumerate(read, 1)]
@@ -165,7 +167,7 @@ async def _part(
     reader: PageReader, auxiliary: Auxiliary, part: str, aim: Aim, share: int, halvings: int = 0
 ) -> _Read:
     asked = await auxiliary.ask(
-        Wanted("read", _request(aim, part), usable_reading, aim.seed, f"{aim.request_id}-read")
+        Wanted("read", _request(aim, part), usable=usable_reading, seed=aim.seed, request_id=f"{aim.request_id}-read")
     )
     if asked.text is not None:
         mark = f"[read by {asked.calls[-1].model}; to get the page itself, ask for its raw content in the purpose]"
@@ -174,7 +176,7 @@ async def _part(
         halves = chunked(part, len(part.encode()) * 3 // 5 + 4)
         read = await asyncio.gather(
             *(
-                _part(reader, auxiliary, half, aim.at(n), share // len(halves), halvings + 1)
+                _part(reader, auxiliary, part=half, aim=aim.at(n), share=share // len(halves), halvings=halvings + 1)
                 for n, half in enumerate(halves)
             )
         )

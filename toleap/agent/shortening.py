@@ -47,7 +47,7 @@ async def shorten(
         raise NotShortened(())
     sent = history.sent(agent, opening, turns)
     text = summary_prompt(sent[: len(opening)], sent[len(opening) :], auxiliary.prompt_bytes)
-    asked = await auxiliary.ask(Wanted("summary", text, usable_summary, seed, request_id))
+    asked = await auxiliary.ask(Wanted("summary", text, usable=usable_summary, seed=seed, request_id=request_id))
     if asked.text is not None:
         return asked.calls
     if asked.fault is not None:

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,14 +49,38 @@ _TRIAL = serialise({"role": "user", "content": "Hello"})
 _TRIAL_TOKENS = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how many seconds an endpoint is waited for."""
+
+    down: float = 120.0
+    """While it is down or busy, before that is a fault."""
+    call: float = 1_800.0
+    """The longest deadline of one call; see ``chat/deadline.py``."""
+    stalled: float = 60.0
+    """For how long its metrics may stand still while a call is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How an endpoint wants to be asked."""
+
+    api_key: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Under which other names fields of the request go; ``none`` where they are left out."""
+    stream: bool = False
+    connections: int = 0
+    """The most at once; 0 for no limit."""
+
+
+_USUAL = Patience(), Asking()
+
+
 class Chat:
     """A client of one ChatCompletions endpoint. Use as an async context manager.
 
-    ``call_seconds`` and ``stalled_seconds`` bound one call (see ``chat/deadline.py``); ``patience`` is for how many
-    seconds a server that is down or busy is waited for before it is a fault. ``counted`` is called with what each
-    reply cost, whatever becomes of it. ``fields`` says under which other names fields of the request go, or
-    ``none`` where they are left out; with ``stream`` the reply is asked for as a stream. While ``ready`` is not set
-    the server is being started again: it is waited for, however long that takes.
+    ``counted`` is called with what each reply cost, whatever becomes of it. While ``ready`` is not set the server is
+    being started again: it is waited for, however long that takes.
     """
 
     def __init__(
@@ -63,27 +88,22 @@ class Chat:
         base_url: str,
         model: str,
         *,
-        api_key: str | None = None,
-        call_seconds: float = 1_800.0,
-        stalled_seconds: float = 60.0,
-        patience: float = 120.0,
-        connections: int = 0,
+        patience: Patience = _USUAL[0],
+        asking: Asking = _USUAL[1],
         counted: Callable[[Usage], None] = lambda _usage: None,
-        fields: Mapping[str, str] | None = None,
-        stream: bool = False,
         ready: asyncio.Event | None = None,
     ) -> None:
         self.model = model
-        self._wire = Wire(base_url, api_key=api_key, connections=connections)
+        self._wire = Wire(base_url, api_key=asking.api_key, connections=asking.connections)
         self.url = self._wire.url
         self._metrics_url = metrics_url(base_url)
         self._head = b'{"model":' + orjson.dumps(model) + b',"messages":['
-        self._patience = patience
+        self._patience = patience.down
         self._counted = counted
-        self._fields = fields or {}
-        self._stream = stream
+        self._fields = asking.fields
+        self._stream = asking.stream
         self._ready = ready
-        self._deadlines = Deadlines(self._work, most=call_seconds, stalled=stalled_seconds)
+        self._deadlines = Deadlines(self._work, most=patience.call, stalled=patience.stalled)
         self._answered = float("-inf")
         """When the server last answered anybody."""
         self._told = float("-inf")

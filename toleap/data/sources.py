@@ -207,7 +207,7 @@ def source_of(
         raise UsageError(f"{folder.path}: no benchmark: neither {FILE} with a [data] source nor {place} in it")
     if data.options and kind != "python":
         raise UsageError(f"{toml}: data.options: only a python: source has options")
-    source = Source(folder, kind, place, data, options, trust, parent)
+    source = Source(folder, kind, place=place, data=data, options=options, trust=trust, parent=parent)
     if source.url and data.sha256 is None:
         raise UsageError(f"{toml}: data.sha256: a source with a URL needs the digest of the file")
     if data.select and parent is None:

@@ -78,12 +78,14 @@ def read_tasks(
     layout = _layout(rows, data, breakdown, file)
     if layout.own:
         _check_digest(file.path, contents[0], data.sha256)
-    chosen = kept(rows, data if layout.own else Data(), taken, layout.id, file.path)
+    chosen = kept(rows, data if layout.own else Data(), taken=taken, id_column=layout.id, path=file.path)
     if data.rows is not None and len(chosen) != data.rows:
         raise UsageError(
             f"{file.path}: found {len(chosen)} rows, expected {data.rows}: not the file this benchmark needs"
         )
-    tasks = tuple(_task(name, row, layout, file, data) for row in _decrypted(chosen, layout.decrypt, file.path))
+    tasks = tuple(
+        _task(name, row, layout=layout, file=file, data=data) for row in _decrypted(chosen, layout.decrypt, file.path)
+    )
     _check_ids(tasks, chosen, file.path)
     if layout.own:
         _check_counts(tasks, data.expect, file.path)
@@ -179,7 +181,9 @@ def _decrypted_row(row: Row, how: Decrypt, path: Path) -> Row:
 def _task(name: str, row: Row, layout: _Layout, file: DataFile, data: Data) -> Task:
     question = _filled(row, layout.question, file.path)
     attached = attachments_of(row, layout.file, file.path, file.files) if layout.file else ()
-    metadata = {key: _label(row, key, column, data, file.path) for key, column in layout.metadata.items()}
+    metadata = {
+        key: _label(row, key, column=column, data=data, path=file.path) for key, column in layout.metadata.items()
+    }
     if layout.image is not None:
         where = f"{file.path}, {row.place}, column {layout.image}"
         picture = as_text(cell(row, layout.image), where)

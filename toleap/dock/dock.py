@@ -218,7 +218,9 @@ class Dock:
             breaker = Breaker(spec.name, check, told=self._told, patience=self._patience)
             for alias in spec.aliases:
                 self._aliases.setdefault(alias, spec.name)
-            self._tools[spec.name] = _Docked(spec, backend, arguments, spec.deadline or self._deadline, breaker)
+            self._tools[spec.name] = _Docked(
+                spec, backend, arguments=arguments, deadline=spec.deadline or self._deadline, breaker=breaker
+            )
 
     async def _close(self) -> None:
         backends, self._backends = self._backends, []

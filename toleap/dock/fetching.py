@@ -98,7 +98,7 @@ async def fetch(url: str, *, allow_hosts: Collection[str] = (), most_bytes: int 
     async with session:
         try:
             async with asyncio.timeout(SECONDS):
-                return await _follow(session, pinned, url, allow_hosts, most_bytes)
+                return await _follow(session, pinned, url=url, allow_hosts=allow_hosts, most_bytes=most_bytes)
         except TimeoutError as error:
             raise Unreachable("it did not answer in time") from error
         except (aiohttp.ClientError, OSError, zlib.error) as error:
@@ -119,7 +119,9 @@ async def _follow(
             if response.status >= 400:
                 raise Unreachable(f"HTTP {response.status} {response.reason or ''}".strip())
             body, truncated = await _body(response, most_bytes)
-            return Fetched(str(target), response.content_type, response.charset, body, truncated)
+            return Fetched(
+                str(target), response.content_type, charset=response.charset, body=body, truncated=truncated
+            )
     raise Unreachable(f"more than {MOST_HOPS - 1} redirects")
 
 

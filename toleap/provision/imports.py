@@ -83,10 +83,14 @@ def keep(benchmark: Benchmark, file: DataFile, source: str = "") -> Imported:
         UsageError: it is not what the benchmark needs, or the disk is full.
     """
     contents = [read_bytes(part) for part in file.paths]
-    tasks = read_tasks(benchmark.name, file, contents, benchmark.spec.data, benchmark.breakdown)
-    manifest = store(benchmark.name, file, contents, tasks, source)
+    tasks = read_tasks(
+        benchmark.name, file, contents=contents, data=benchmark.spec.data, breakdown=benchmark.breakdown
+    )
+    manifest = store(benchmark.name, file, contents=contents, tasks=tasks, source=source)
     path = data_folder(benchmark.name) / manifest.folder / manifest.file
-    return Imported(benchmark.name, path, manifest.rows, manifest.attachments, manifest.sha256)
+    return Imported(
+        benchmark.name, path, rows=manifest.rows, attachments=manifest.attachments, sha256=manifest.sha256
+    )
 
 
 def status(names: Iterable[str] | None = None, *, trust: bool = False) -> list[DataStatus]:
@@ -108,7 +112,9 @@ def _import_ids(benchmark: Benchmark, path: Path) -> Imported | None:
         (data_folder(benchmark.name) / FILE).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write into {data_folder(benchmark.name)}: {error.strerror}") from error
-    return Imported(benchmark.name, kept, len(ids), 0, hashlib.sha256(kept.read_bytes()).hexdigest())
+    return Imported(
+        benchmark.name, kept, rows=len(ids), attachments=0, sha256=hashlib.sha256(kept.read_bytes()).hexdigest()
+    )
 
 
 def _status(name: str, *, trust: bool) -> DataStatus:
@@ -116,12 +122,21 @@ def _status(name: str, *, trust: bool) -> DataStatus:
         benchmark = load_benchmark(name, trust=trust)
         state = benchmark.ready()
     except UsageError as error:
-        return DataStatus(name, name, False, None, "", "", str(error), "")
+        return DataStatus(name, name, ready=False, rows=None, where="", revision="", problem=str(error), command="")
     licence = benchmark.spec.data.licence
     if not state:
         terms = (benchmark.source.parent or benchmark.source).terms
         return DataStatus(
-            name, benchmark.title, False, None, "", "", state.missing, state.command, terms=terms, licence=licence
+            name,
+            benchmark.title,
+            ready=False,
+            rows=None,
+            where="",
+            revision="",
+            problem=state.missing,
+            command=state.command,
+            terms=terms,
+            licence=licence,
         )
     return _read_status(benchmark, state.where, licence)
 
@@ -129,11 +144,25 @@ def _status(name: str, *, trust: bool) -> DataStatus:
 def _read_status(benchmark: Benchmark, where: str, licence: str) -> DataStatus:
     name, title = benchmark.name, benchmark.title
     if benchmark.source.python and not Path(where).is_dir():
-        return DataStatus(name, title, True, None, where, "", "", "", licence=licence)
+        return DataStatus(
+            name, title, ready=True, rows=None, where=where, revision="", problem="", command="", licence=licence
+        )
     try:
         rows, revision = len(benchmark.tasks()), benchmark.revision
         if benchmark.corpus is not None:
             open_corpus(benchmark.corpus)
     except UsageError as error:
-        return DataStatus(name, title, False, None, "", "", str(error), "", licence=licence)
-    return DataStatus(name, title, True, rows, where, revision, "", "", licence=licence)
+        return DataStatus(
+            name,
+            title,
+            ready=False,
+            rows=None,
+            where="",
+            revision="",
+            problem=str(error),
+            command="",
+            licence=licence,
+        )
+    return DataStatus(
+        name, title, ready=True, rows=rows, where=where, revision=revision, problem="", command="", licence=licence
+    )

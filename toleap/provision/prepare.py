@@ -103,10 +103,18 @@ def _verify(name: str, *, trust: bool) -> Verified:
         tasks = benchmark.tasks()
     except UsageError as error:
         digest, source = (manifest.sha256, manifest.source) if manifest else ("", "")
-        return Verified(name, False, None, None, digest, source, str(error))
+        return Verified(name, False, rows=None, attachments=None, sha256=digest, source=source, problem=str(error))
     files = sum(len(task.attachments) for task in tasks)
     digest, origin = (manifest.sha256, manifest.source) if manifest else ("", "")
-    return Verified(name, True, len(tasks), files, digest, origin or ("imported" if manifest else state.where), "")
+    return Verified(
+        name,
+        True,
+        rows=len(tasks),
+        attachments=files,
+        sha256=digest,
+        source=origin or ("imported" if manifest else state.where),
+        problem="",
+    )
 
 
 def _owner(source: Source) -> str:
@@ -145,7 +153,9 @@ def _fetch(benchmark: Benchmark) -> None:
 
 def _fetch_hub(benchmark: Benchmark, staging: Path) -> None:
     data, repo = benchmark.spec.data, benchmark.source.place
-    wanted = HubData(benchmark.name, repo, data.config, data.split, data.revision, data.gated)
+    wanted = HubData(
+        benchmark.name, repo, config=data.config, split=data.split, revision=data.revision, gated=data.gated
+    )
     found = find_files(wanted, staging / "datasets")
     first, *more = fetch_files(wanted, found.commit, found.paths, staging)
     file = DataFile(first, format_of(first), first.parent, tuple(more))
@@ -187,7 +197,7 @@ def _fetch_ids(name: str, select: Select, url: str) -> None:
     path = staging / file_name(url)
     try:
         otherwise = f"fetch it elsewhere, then type: toleap data import {name} IDS.json"
-        download(url, path, None, otherwise, _MAX_IDS)
+        download(url, path, sha256=None, otherwise=otherwise, limit=_MAX_IDS)
         rows = parse(read_bytes(path), format_of(path), url)
         write_ids(data_folder(name), checked_ids(rows, select, url))
     finally:

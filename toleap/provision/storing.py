@@ -31,7 +31,13 @@ def store(name: str, file: DataFile, contents: Sequence[bytes], tasks: Sequence[
     if len(set(names)) != len(names):
         raise UsageError(f"{file.path}: two parts of the data have the same name")
     try:
-        return _store(name, dict(zip(names, contents, strict=True)), _attachments(name, tasks), len(tasks), source)
+        return _store(
+            name,
+            dict(zip(names, contents, strict=True)),
+            files=_attachments(name, tasks),
+            rows=len(tasks),
+            source=source,
+        )
     except OSError as error:
         raise UsageError(f"cannot copy {file.path} into {data_folder(name)}: {error.strerror}") from error
 

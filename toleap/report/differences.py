@@ -41,7 +41,7 @@ def differences(entries: Sequence[Entry]) -> tuple[list[Marks], list[Note]]:
     scorers = [entry.row.provenance.scorers for entry in entries if entry.row.provenance.scorers]
     versions = [entry.row.provenance.versions for entry in entries if entry.row.provenance.versions]
     marks = [
-        Marks(tuple(_flags(entry, entries[0], scorers, versions, differs)), differs)
+        Marks(tuple(_flags(entry, entries[0], scorers=scorers, versions=versions, differs=differs)), differs)
         for entry, differs in zip(entries, settings, strict=True)
     ]
     return marks, list(_notes(entries, marks))

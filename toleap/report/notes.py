@@ -34,22 +34,22 @@ def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[No
         ("quarantined", _reasons(a.fault or "no reason recorded" for a in owed if a.quarantined), RETRY),
     ]
     notes = [
-        Note(kind, part.name, run.name, reason, count, fix)
+        Note(kind, part.name, run=run.name, text=reason, count=count, fix=fix)
         for kind, reasons, fix in groups
         for reason, count in reasons.items()
     ]
     if part.scorers[0].label:
         judged = sum(outcome(attempt) is not None for attempt in rows)
-        notes.append(Note("judge", part.name, run.name, f"judged by {part.scorers[0].label}", judged))
+        notes.append(Note("judge", part.name, run=run.name, text=f"judged by {part.scorers[0].label}", count=judged))
     for place in range(1, len(part.scorers)):
         notes += _beside(run, part, place)
     notes += _signs(run, part)
     if late:
         text = "ended at the wall-clock limit, which depends on the machine"
-        notes.append(Note("time_limit", part.name, run.name, text, late))
+        notes.append(Note("time_limit", part.name, run=run.name, text=text, count=late))
     if missing == "wrong" and (owed or unscored):
         text = "missing results count as wrong in the headline, as --missing wrong asks"
-        notes.append(Note("missing", part.name, run.name, text, len(owed) + len(unscored)))
+        notes.append(Note("missing", part.name, run=run.name, text=text, count=len(owed) + len(unscored)))
     return [*notes, *_uneven(run, part, rows)]
 
 
@@ -61,15 +61,15 @@ def conduct_notes(row: Row) -> Iterable[Note]:
             f"attempts were retried after faults of ours: {everyone} over all scored, "
             f"{unretried} over the {row.retried.scored} that never had one (unretried)"
         )
-        yield Note("retried", row.subject.benchmark, row.subject.run, text, row.retried.attempts)
+        yield Note("retried", row.subject.benchmark, run=row.subject.run, text=text, count=row.retried.attempts)
     if row.restarts:
         text = "times an attempt began anew, since its turns or a tool's state could not be had again"
-        yield Note("restarted", row.subject.benchmark, row.subject.run, text, row.restarts)
+        yield Note("restarted", row.subject.benchmark, run=row.subject.run, text=text, count=row.restarts)
     if row.helpers is not None and row.helpers.unread:
         found_readings = row.helpers.readings + row.helpers.unread
         share = percent(row.helpers.unread_share)
         text = f"of {found_readings} readings ({share} %) are an extract instead, since no model could read the page"
-        yield Note("reader", row.subject.benchmark, row.subject.run, text, row.helpers.unread)
+        yield Note("reader", row.subject.benchmark, run=row.subject.run, text=text, count=row.helpers.unread)
 
 
 def _beside(run: RunResult, part: BenchmarkResult, place: int) -> Iterable[Note]:
@@ -77,12 +77,14 @@ def _beside(run: RunResult, part: BenchmarkResult, place: int) -> Iterable[Note]
     ended = [attempt for attempt in part.rows if attempt.ending is not None]
     judged = sum(outcome(attempt, place) is not None for attempt in ended)
     text = f"second verdicts by {part.scorers[place].label}; the headline is the rule's"
-    yield Note("beside", part.name, run.name, text, judged)
+    yield Note("beside", part.name, run=run.name, text=text, count=judged)
     lacking = [attempt.verdicts[place : place + 1] for attempt in ended if outcome(attempt, place) is None]
     missing = (given[0].reason if given and given[0] else "not judged yet" for given in lacking)
     for reason, count in _reasons(missing).items():
         fix = BESIDE.format(run=run.name)
-        yield Note("beside", part.name, run.name, f"without a second verdict: {reason}", count, fix)
+        yield Note(
+            "beside", part.name, run=run.name, text=f"without a second verdict: {reason}", count=count, fix=fix
+        )
 
 
 def _signs(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
@@ -94,7 +96,7 @@ def _signs(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
     for sign, count in counted.items():
         if count:
             text = f"of {len(conducts)} attempts have replies that {sign.text()}"
-            yield Note("server", part.name, run.name, text, count, sign.fix())
+            yield Note("server", part.name, run=run.name, text=text, count=count, fix=sign.fix())
 
 
 def _to_play(owed: Iterable[AttemptRow]) -> str:
@@ -119,4 +121,4 @@ def _uneven(run: RunResult, part: BenchmarkResult, rows: Sequence[AttemptRow]) -
     uneven = sum(n != part.k for n in per_task.values())
     if uneven:
         text = f"tasks are not planned with {part.k} attempts"
-        yield Note("plan", part.name, run.name, text, uneven, RUN_AGAIN)
+        yield Note("plan", part.name, run=run.name, text=text, count=uneven, fix=RUN_AGAIN)

@@ -59,4 +59,4 @@ def _row(path: Path, line: int, fields: dict[str, str | None]) -> Published:
         percent = math.nan
     if not 0 <= percent <= 100:
         raise UsageError(f"{path}, line {line}: accuracy_pct {accuracy!r} is no percentage")
-    return Published(group, model, benchmark, percent / 100, source)
+    return Published(group, model, benchmark=benchmark, accuracy=percent / 100, source=source)

@@ -42,8 +42,10 @@ def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing, variant: st
         twice = next(key for key, n in Counter(attempt.key for attempt in part.rows).items() if n > 1)
         raise ValueError(f"attempt {twice} is planned twice")
     scored = [a.verdict for a in part.rows if a.verdict is not None and outcome(a) is not None]
-    subject = Subject(run.name, run.model, run.scripted, part.name, part.title, variant=variant)
-    whole_row = _row(part, part.rows, subject, part.tasks_total, missing)
+    subject = Subject(
+        run.name, run.model, scripted=run.scripted, benchmark=part.name, title=part.title, variant=variant
+    )
+    whole_row = _row(part, part.rows, subject=subject, total=part.tasks_total, missing=missing)
     rows = [replace(whole_row, measures=figures(part.measures, scored))]
     whole = len(part.metadata) >= part.tasks_total
     for column in part.breakdown:
@@ -51,7 +53,11 @@ def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing, variant: st
         sizes = Counter(value for found in values.values() for value in found)
         for value, attempts in _grouped(part.rows, values).items():
             total = sizes[value] if whole else None
-            rows.append(_row(part, attempts, replace(subject, group=Group(column, value)), total, missing))
+            rows.append(
+                _row(
+                    part, attempts, subject=replace(subject, group=Group(column, value)), total=total, missing=missing
+                )
+            )
     return rows
 
 
@@ -74,7 +80,7 @@ def counts(attempts: Iterable[AttemptRow]) -> Counts:
         scored += outcome(attempt) is not None
         owed += attempt.ending is None
         quarantined += attempt.ending is None and attempt.quarantined
-    return Counts(planned, scored, planned - scored - owed, owed, quarantined)
+    return Counts(planned, scored, unscored=planned - scored - owed, owed=owed, quarantined=quarantined)
 
 
 def matrix(attempts: Iterable[AttemptRow], scorer: int = 0) -> dict[str, list[bool | None]]:
@@ -155,7 +161,15 @@ def _bounds(certain: Average) -> tuple[float, float] | None:
 def _headline(seen: Matrix, by: ScoredBy, missing: Missing) -> Headline:
     found, certain = average(_shown(seen, missing)), average(seen)
     bounds = _bounds(certain)
-    return Headline(found.value, found.se, found.sampling_se, bounds, certain.scored, by.label, by.official)
+    return Headline(
+        found.value,
+        found.se,
+        sampling_se=found.sampling_se,
+        bounds=bounds,
+        scored=certain.scored,
+        judged_by=by.label,
+        judge_official=by.official,
+    )
 
 
 def _retried(attempts: Sequence[AttemptRow], missing: Missing) -> Retried | None:

@@ -152,7 +152,9 @@ def _published(rows: Sequence[Row], published: Iterable[Published]) -> Section:
     lines = tuple(Line(line.model, (percent(line.accuracy), line.source)) for line in published)
     names = _names(rows)
     remarks = tuple(f"{names[id(row)]}: {mark}" for row in rows if (mark := cells.unofficial(row)) is not None)
-    return Section("published elsewhere", ("accuracy", "source"), lines, _TEXTS & {"source"}, remarks)
+    return Section(
+        "published elsewhere", ("accuracy", "source"), lines=lines, texts=_TEXTS & {"source"}, remarks=remarks
+    )
 
 
 def _call_sections(rows: Sequence[Row]) -> Iterable[Section]:

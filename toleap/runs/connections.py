@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 
 from toleap.agent.auxiliary import Auxiliary
-from toleap.chat.client import Chat
+from toleap.chat.client import Asking, Chat, Patience
 from toleap.runs.plan import Plan
 from toleap.runs.servers import Served
 from toleap.types import Usage
@@ -28,19 +28,17 @@ async def connected(
         return
     variable = reader.api_key_env if reader.base_url else operation.api_key_env
     key = os.environ.get(variable) if reader.base_url or plan.model.base_url else None
-    patience = min(operation.patience, _PATIENCE)
+    patience = Patience(min(operation.patience, _PATIENCE), operation.call_seconds, operation.stalled_seconds)
+    fields = {} if reader.base_url else plan.config.sampling.fields
+    asking = Asking(key, fields, operation.stream and not reader.base_url)
     async with contextlib.AsyncExitStack() as stack:
         chats = [
             Chat(
                 reader.base_url or served.base_url,
                 name,
-                api_key=key,
-                call_seconds=operation.call_seconds,
-                stalled_seconds=operation.stalled_seconds,
                 patience=patience,
+                asking=asking,
                 counted=counted,
-                fields={} if reader.base_url else plan.config.sampling.fields,
-                stream=operation.stream and not reader.base_url,
                 ready=None if reader.base_url else served.ready,
             )
             for name in reader.models

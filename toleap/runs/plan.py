@@ -136,7 +136,7 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
         find("benchmarks", name)
     loaded, skipped = _choose(request, options, operation)
     judges = Judges(settings.build_judge(layers))
-    planned = tuple(_planned(item, options, request.limit, judges, log) for item in loaded)
+    planned = tuple(_planned(item, options, limit=request.limit, judges=judges, log=log) for item in loaded)
     if options.web is not None:
         _web_corpus(options.web)
         if not request.everything and all(item.spec.web.corpus for item in loaded):
@@ -160,7 +160,16 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
         skipped += unseen
     again = request.retry_quarantined
     return Plan(
-        config, operation, model, planned, skipped, k, request.results, request.run, judges, retry_quarantined=again
+        config,
+        operation,
+        model=model,
+        benchmarks=planned,
+        skipped=skipped,
+        k=k,
+        results=request.results,
+        named=request.run,
+        judges=judges,
+        retry_quarantined=again,
     )
 
 
@@ -287,7 +296,7 @@ def _planned(
         log(f"warning: {odd}")
     # Last, since it may index a large file: whatever else is wrong is said before that.
     web = open_corpus(corpus).digest[:16]
-    return PlannedBenchmark(item, tasks, scorers, str(corpus), web)
+    return PlannedBenchmark(item, tasks, scorers=scorers, corpus=str(corpus), web=web)
 
 
 def _corpus(item: Benchmark, web: str | None) -> Path:

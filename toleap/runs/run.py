@@ -19,7 +19,7 @@ from toleap.agent.loop import Player
 from toleap.agent.page_reader import PageReader
 from toleap.agent.prompts import prompt
 from toleap.agent.signs import Watch
-from toleap.chat.client import Chat
+from toleap.chat.client import Asking, Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.config import fingerprint
 from toleap.dock.dock import Dock
@@ -230,16 +230,13 @@ class Run:
 
     def _chat(self, served: Served) -> Chat:
         model, operation = self.plan.model, self.plan.operation
+        key = os.environ.get(operation.api_key_env) if model.base_url else None
         return Chat(
             served.base_url,
             model.label,
-            api_key=os.environ.get(operation.api_key_env) if model.base_url else None,
-            call_seconds=operation.call_seconds,
-            stalled_seconds=operation.stalled_seconds,
-            patience=operation.patience,
+            patience=Patience(operation.patience, operation.call_seconds, operation.stalled_seconds),
+            asking=Asking(key, self.plan.config.sampling.fields, operation.stream),
             counted=self._meter.counter("model"),
-            fields=self.plan.config.sampling.fields,
-            stream=operation.stream,
             ready=served.ready,
         )
 
@@ -250,7 +247,17 @@ class Run:
         pages = (config.reader, self._dock.purpose, config.dock.page_chars, auxiliary)
         reader = None if config.reader.mode == "none" else PageReader(*pages)
         forced, names = prompt("forced"), self._dock.names()
-        player = Player(chat, dialect, config.sampling, config.agent, tools, forced, auxiliary, reader, names)
+        player = Player(
+            chat,
+            dialect,
+            sampling=config.sampling,
+            agent=config.agent,
+            tools=tools,
+            forced_prompt=forced,
+            auxiliary=auxiliary,
+            reader=reader,
+            names=names,
+        )
         page_chars = config.dock.page_chars if reader is None else config.reader.page_chars
         return Evaluation(
             run=self.name,

@@ -34,9 +34,9 @@ def agreement(first: Mapping[Key, VerdictStatus], second: Mapping[Key, VerdictSt
     unpaired = len(first.keys() | second.keys()) - len(scored)
     differing = tuple(key for key in scored if first[key] != second[key])
     if not scored:
-        return Agreement(0, unpaired, None, None, differing)
+        return Agreement(0, unpaired, raw=None, kappa=None, differing=differing)
     raw = 1 - len(differing) / len(scored)
-    return Agreement(len(scored), unpaired, raw, _kappa(first, second, scored), differing)
+    return Agreement(len(scored), unpaired, raw=raw, kappa=_kappa(first, second, scored), differing=differing)
 
 
 def _kappa(

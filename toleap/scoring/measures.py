@@ -56,7 +56,7 @@ def _rms(
     stated, right = _stated(verdicts)
     value = hle_rms(stated, right, bins=bins)
     reason = "" if value is not None else "it needs 100 verdicts with a confidence" if stated else _NO_CONFIDENCE
-    return (Figure(name, title, value, len(stated), reason, _unread(verdicts)),)
+    return (Figure(name, title, value=value, verdicts=len(stated), reason=reason, unread=_unread(verdicts)),)
 
 
 def _ece_5(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
@@ -64,19 +64,27 @@ def _ece_5(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
 
     stated, right = _stated(verdicts)
     percent = browsecomp_zh_ece(stated, right)
-    return _ece("calibration_ece_5", 5, None if percent is None else percent / 100, len(stated), _unread(verdicts))
+    return _ece(
+        "calibration_ece_5",
+        5,
+        value=None if percent is None else percent / 100,
+        count=len(stated),
+        unread=_unread(verdicts),
+    )
 
 
 def _ece_10(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
     from toleap.scoring.calibration import ten_bin_ece
 
     stated, right = _stated(verdicts)
-    return _ece("calibration_ece_10", 10, ten_bin_ece(stated, right), len(stated), _unread(verdicts))
+    return _ece(
+        "calibration_ece_10", 10, value=ten_bin_ece(stated, right), count=len(stated), unread=_unread(verdicts)
+    )
 
 
 def _ece(name: str, bins: int, value: float | None, count: int, unread: int) -> tuple[Figure, ...]:
     title = f"expected calibration error, {bins} bins"
-    return (Figure(name, title, value, count, "" if count else _NO_CONFIDENCE, unread),)
+    return (Figure(name, title, value=value, verdicts=count, reason="" if count else _NO_CONFIDENCE, unread=unread),)
 
 
 def _attempted(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
@@ -86,11 +94,11 @@ def _attempted(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
         Figure(
             "accuracy_given_attempted",
             "accuracy given attempted",
-            found.accuracy_given_attempted,
-            found.attempted,
-            nothing,
+            value=found.accuracy_given_attempted,
+            verdicts=found.attempted,
+            reason=nothing,
         ),
-        Figure("f1", "F1", found.f1, found.total, "" if found.total else nothing),
+        Figure("f1", "F1", value=found.f1, verdicts=found.total, reason="" if found.total else nothing),
     )
 
 
@@ -136,7 +144,7 @@ def figures(names: Iterable[str], verdicts: Sequence[Verdict]) -> tuple[Figure, 
     found: list[Figure] = []
     for name in names:
         measure = MEASURES.get(name)
-        unknown = Figure(name, name, None, 0, "this version of toleap has no such measure")
+        unknown = Figure(name, name, value=None, verdicts=0, reason="this version of toleap has no such measure")
         found += measure(verdicts) if measure else (unknown,)
     return tuple(found)
 
@@ -164,7 +172,13 @@ def attempted_scores(grades: Iterable[Grade]) -> Attempted:
     total, correct = len(counted), counted.count("correct")
     attempted = total - counted.count("not_attempted")
     if not total:
-        return Attempted(0, 0, None, None, None)
+        return Attempted(0, 0, accuracy=None, accuracy_given_attempted=None, f1=None)
     if not attempted:
-        return Attempted(total, 0, 0.0, None, 0.0)
-    return Attempted(total, attempted, correct / total, correct / attempted, 2 * correct / (total + attempted))
+        return Attempted(total, 0, accuracy=0.0, accuracy_given_attempted=None, f1=0.0)
+    return Attempted(
+        total,
+        attempted,
+        accuracy=correct / total,
+        accuracy_given_attempted=correct / attempted,
+        f1=2 * correct / (total + attempted),
+    )

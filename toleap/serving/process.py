@@ -86,7 +86,12 @@ class ServerProcess:
             await self._process.wait()
 
     async def wait_healthy(
-        self, url: str, *, patience: float, progress: Callable[[str], None], every: float = 5.0
+        self,
+        url: str,
+        *,
+        patience: float,
+        progress: Callable[[str], None] = lambda _line: None,
+        every: float = 5.0,
     ) -> None:
         """Wait until ``url`` answers 200, saying so every few seconds.
 

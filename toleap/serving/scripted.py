@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -31,6 +32,22 @@ from toleap.serving.scripted_stats import Stats
 _LARGEST_BODY = 256 * 2**20
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a client of a scripted server meets."""
+
+    latency_ms: float = 0.0
+    """How long each answer takes."""
+    faults: Faults = field(default_factory=Faults)
+    context: int | None = None
+    """Prompts of more tokens (bytes / 4) are refused, as a model server does."""
+    metrics: bool = False
+    """Whether ``/metrics`` says what is being played, as vLLM does."""
+
+
+_GOOD = Conditions()
+
+
 class ScriptedServer:
     """The running server; make one with ``start_scripted``. An async context manager that closes it."""
 
@@ -39,22 +56,19 @@ class ScriptedServer:
         policy: Policy,
         *,
         model: str = "scripted",
-        latency_ms: float = 0.0,
-        faults: Faults | None = None,
-        context: int | None = None,
+        conditions: Conditions = _GOOD,
         stats_file: Path | None = None,
-        metrics: bool = False,
     ) -> None:
         self.model = model
         self.base_url = ""
         self.port = 0
         self.stats = Stats()
         self._policy = policy
-        self._latency = latency_ms / 1000
-        self._faults = faults or Faults()
+        self._latency = conditions.latency_ms / 1000
+        self._faults = conditions.faults
         self._matched = 0
-        self._context = context
-        self._metrics = metrics
+        self._context = conditions.context
+        self._metrics = conditions.metrics
         self._played: BinaryIO | None = _open_log(stats_file, self.stats) if stats_file else None
         self._runner: web.AppRunner | None = None
 
@@ -185,48 +199,32 @@ async def start_scripted(
     *,
     port: int = 0,
     model: str = "scripted",
-    latency_ms: float = 0.0,
-    faults: Faults | None = None,
-    context: int | None = None,
+    conditions: Conditions = _GOOD,
     stats_file: Path | None = None,
-    metrics: bool = False,
     trust: bool = False,
 ) -> ScriptedServer:
     """Start a scripted server in this event loop; ``policy`` is one, or what ``load_policy`` takes.
 
     Args:
-        latency_ms: how long each answer takes.
-        context: refuse prompts of more tokens (bytes / 4), as a model server does.
         stats_file: an append-only log of the played request ids, counted on from where it ends.
-        metrics: whether ``/metrics`` says what is being played, as vLLM does.
 
     Raises:
         UsageError: no such policy, or the port is in use.
     """
     played = load_policy(policy, trust=trust) if isinstance(policy, str) else policy
-    server = ScriptedServer(
-        played,
-        model=model,
-        latency_ms=latency_ms,
-        faults=faults,
-        context=context,
-        stats_file=stats_file,
-        metrics=metrics,
-    )
+    server = ScriptedServer(played, model=model, conditions=conditions, stats_file=stats_file)
     await server.listen(port)
     return server
 
 
 async def _serve(options: argparse.Namespace) -> None:
+    faults = Faults.parse(options.faults) if options.faults else Faults()
     server = await start_scripted(
         options.policy,
         port=options.port,
         model=options.model,
-        latency_ms=options.latency_ms,
-        faults=Faults.parse(options.faults) if options.faults else None,
-        context=options.context,
+        conditions=Conditions(options.latency_ms, faults, options.context, options.metrics),
         stats_file=options.stats_file,
-        metrics=options.metrics,
         trust=options.trust,
     )
     async with server:

@@ -6,7 +6,6 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +17,7 @@ from toleap.serving.process import HOST, ServerProcess, free_port, last_lines
 class ScriptedProcess:
     """A scripted server that lives as long as the ``async with`` block, and no longer than this process.
 
-    ``policy`` is what ``load_policy`` takes; the other arguments are those of ``start_scripted``.
+    ``policy`` is what ``load_policy`` takes; ``faults`` what ``Faults.parse`` does.
     """
 
     def __init__(
@@ -26,22 +25,15 @@ class ScriptedProcess:
         policy: str,
         *,
         port: int = 0,
-        model: str = "scripted",
         latency_ms: float = 0.0,
         faults: str | None = None,
-        context: int | None = None,
-        stats_file: Path | None = None,
         trust: bool = False,
-        progress: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        self.model = model
+        self.model = "scripted"
         self.base_url = ""
         self._port = port
-        self._progress = progress
-        self._arguments = ["--policy", policy, "--model", model, "--latency-ms", str(latency_ms)]
-        options = {"--faults": faults, "--context": context, "--stats-file": stats_file and stats_file.absolute()}
-        for option, value in options.items():
-            self._arguments += [option, str(value)] if value is not None else []
+        self._arguments = ["--policy", policy, "--latency-ms", str(latency_ms)]
+        self._arguments += ["--faults", faults] if faults is not None else []
         self._arguments += ["--trust"] if trust else []
         self._process: ServerProcess | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -61,7 +53,7 @@ class ScriptedProcess:
         self._process = await ServerProcess.start(command, log=folder / "log", grace=2.0)
         try:
             port = await self._read_port(port_file)
-            await self._process.wait_healthy(f"http://{HOST}:{port}/health", patience=30, progress=self._progress)
+            await self._process.wait_healthy(f"http://{HOST}:{port}/health", patience=30)
         except BaseException:
             await self.stop()
             raise

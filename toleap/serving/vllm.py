@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -121,18 +121,14 @@ class VllmServer:
         *,
         port: int = 0,
         context: int | None = None,
-        serving_python: str | None = None,
         command: Sequence[str] | None = None,
-        variables: Mapping[str, str] | None = None,
         progress: Callable[[str], None] = lambda _line: None,
         patience: float = 1_800.0,
     ) -> None:
         self._source = source
         self._wanted_port = port
         self._context = context
-        self._serving_python = serving_python
         self._command = command
-        self._variables = dict(variables or {})
         self._progress = progress
         self._patience = patience
         self._process: ServerProcess | None = None
@@ -202,12 +198,12 @@ class VllmServer:
 
     def _how(self, port: int) -> tuple[list[str], dict[str, str]]:
         if self._command is not None:
-            return [part.replace("{port}", str(port)) for part in self._command], self._variables
-        environment = server_environment(self._serving_python)
+            return [part.replace("{port}", str(port)) for part in self._command], {}
+        environment = server_environment()
         if environment is None:
             raise UsageError("there is no model server yet: run toleap setup, or give --base-url of a running one")
         command = vllm_command(self._source, environment, port, context=self._context)
-        return command, {**vllm_variables(self._source, environment), **self._variables}
+        return command, vllm_variables(self._source, environment)
 
 
 def _new_log(port: int) -> Path:

@@ -146,12 +146,12 @@ def _attempt(database: sqlite3.Connection, state: RunState, part: Benchmark, key
     return StoredAttempt(
         key,
         begun[0].messages if begun else (),
-        begun[1] if begun else (),
-        ended.ending,
-        answered.answer,
-        answered.response,
-        ended.forced,
-        {scorer: verdict for scorer, verdict in verdicts.items() if verdict is not None},
+        turns=begun[1] if begun else (),
+        ending=ended.ending,
+        answer=answered.answer,
+        response=answered.response,
+        forced=ended.forced,
+        verdicts={scorer: verdict for scorer, verdict in verdicts.items() if verdict is not None},
     )
 
 

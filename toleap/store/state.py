@@ -198,7 +198,7 @@ def result_of(state: RunState, name: str) -> RunResult:
     """The run called ``name`` as a report needs it: every planned attempt of every benchmark."""
     run = state.run
     if run is None:
-        return RunResult(name, "?", False, "", {}, "", ())
+        return RunResult(name, "?", scripted=False, fingerprint="", settings={}, created="", benchmarks=())
     lost = set(state.lost())
     return RunResult(
         name=name,

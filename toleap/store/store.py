@@ -187,7 +187,9 @@ class Store:
         restarts = max((one.restarts for one in before), default=0) + restart
         origin = self.state.origin(key.benchmark)
         version, around = toleap.__version__, dict(self.surroundings)
-        opened = Opened(records.name(), origin, version, restarts, tuple(messages), around)
+        opened = Opened(
+            records.name(), origin, version=version, restarts=restarts, messages=tuple(messages), surroundings=around
+        )
         await self._append((key, opened))
         self._opened[key] = opened
 

@@ -85,9 +85,12 @@ FAMILIES: tuple[Family, ...] = (
         "DeepSeek",
         _marked(_deepseek("tool call begin") + r"(?:function" + _deepseek("tool sep") + ")?",
                 f"{_deepseek('tool call end')}|{_deepseek('tool calls end')}|(?={_deepseek('tool call begin')})"),
-        (named_json, xml_calls), "deepseek_v31 (deepseek_v3 for V3 and R1)", "deepseek",
+        readers=(named_json, xml_calls), parser="deepseek_v31 (deepseek_v3 for V3 and R1)", dialect="deepseek",
     ),
-    Family("MiroThinker", _marked(r"<use_mcp_tool\s*>", r"</use_mcp_tool\s*>"), (server_calls,), "", "mirothinker"),
+    Family(
+        "MiroThinker",
+        _marked(r"<use_mcp_tool\s*>", r"</use_mcp_tool\s*>"), readers=(server_calls,), dialect="mirothinker",
+    ),
     Family(
         "MiniMax",
         _marked(r"<minimax:tool_call\s*>", r"</minimax:tool_call\s*>"), (xml_calls, json_calls), "minimax_m2",
@@ -170,19 +173,20 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "AgentCPM",
-        _marked(r"<tool_call\s*>(?=\s*\{[^<]{0,4000}<code>)", r"</tool_call\s*>"), (coded_calls,), "", "agentcpm",
+        _marked(r"<tool_call\s*>(?=\s*\{[^<]{0,4000}<code>)", r"</tool_call\s*>"),
+        readers=(coded_calls,), dialect="agentcpm",
     ),
     Family("MiniMax M1", _marked(r"<tool_calls\s*>", r"</tool_calls\s*>"), (json_calls,), "minimax"),
     Family("Seed", _marked(r"<seed:tool_call\s*>", r"</seed:tool_call\s*>"), (xml_calls,), "seed_oss"),
     Family(
         "Qwen and Hermes",
         _marked(r"<(?:\w+_)?tool_call\s*>", r"</(?:\w+_)?tool_call\s*>|(?=<tool_call\s*>)"),
-        (json_calls, python_calls, named_json), "hermes", "hermes",
+        readers=(json_calls, python_calls, named_json), parser="hermes", dialect="hermes",
     ),
     Family(
         "Qwen and Hermes",
         re.compile(r"(?P<body><tool_call\s+name\s*=.*?(?:</tool_call\s*>|\Z))", _FLAGS),
-        (xml_calls,), "hermes", "hermes",
+        readers=(xml_calls,), parser="hermes", dialect="hermes",
     ),
     Family("invoke", _marked(r"<tool_use\s*>", r"</tool_use\s*>"), (server_calls, json_calls, xml_calls)),
     Family(
@@ -231,9 +235,11 @@ WHOLE: tuple[Family, ...] = (
     Family(
         "DeepSeek",
         re.compile(r"(?P<body>(?:function)?[\w.-]{1,64}\s*(?:```json\s*\{.*\}\s*```|\{.*\}))", _FLAGS),
-        (lambda text, tools: named_json(text if known_head(text, tools) else text.removeprefix("function"), tools),),
-        "deepseek_v31 (deepseek_v3 for V3 and R1)",
-        "deepseek",
+        readers=(
+            lambda text, tools: named_json(text if known_head(text, tools) else text.removeprefix("function"), tools),
+        ),
+        parser="deepseek_v31 (deepseek_v3 for V3 and R1)",
+        dialect="deepseek",
     ),
     Family("Llama", re.compile(r"(?P<body>\{.*\})", _FLAGS), (_whole_json,), "llama3_json"),
     Family("Kimi K2", re.compile(r"(?P<body>functions\.[\w.-]+:\d+\s*\{.*\})", _FLAGS), (named_json,), "kimi_k2"),

@@ -124,7 +124,7 @@ def read_text(
     content = content_of(reply)
     found = find(content, grammar, tools)
     visible = grammar.marks.sub("", without(content, *found.thoughts, *found.places)).strip()
-    text, calls = calls_of(reply, visible, found, grammar, tools, cut=cut)
+    text, calls = calls_of(reply, visible, found=found, grammar=grammar, tools=tools, cut=cut)
     said = content if keep_thoughts else without(content, *found.thoughts).strip()
     if not calls and (calls := listed_calls(reply, tools, cut=cut)):
         # The server has a parser of its own. The model has to see what it called.

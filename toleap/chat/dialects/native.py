@@ -37,7 +37,11 @@ class Native:
         found = find(content, HERMES, tools)
         visible = without(content, *found.thoughts, *found.places).strip()
         by_server = listed_calls(reply, tools, cut=cut)
-        text, written = (visible, []) if by_server else calls_of(reply, visible, found, HERMES, tools, cut=cut)
+        text, written = (
+            (visible, [])
+            if by_server
+            else calls_of(reply, visible, found=found, grammar=HERMES, tools=tools, cut=cut)
+        )
         written = [_left(call, visible, in_block=bool(found.places)) for call in written]
         calls = with_ids(by_server or written, turn, tools)
         named = [call for call in calls if call.id]

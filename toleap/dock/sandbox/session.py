@@ -93,7 +93,7 @@ class Session:
                 await _send(self._process, order)
                 return _outcome(await _receive(self._process))
         except TimeoutError:
-            return Outcome("timeout", 0, "", "", 0)
+            return Outcome("timeout", 0, head="", tail="", left_out=0)
         except ToolFault as error:
             raise ToolFault(f"{error} ({await _complaint(self._process)})") from error
 
@@ -229,7 +229,7 @@ def _outcome(frame: Mapping[str, Any]) -> Outcome:
     texts = isinstance(head, str) and isinstance(tail, str)
     if end not in get_args(End) or not texts or not isinstance(status, int) or not isinstance(left_out, int):
         raise ToolFault(f"the sandbox's answer lacks fields: {str(frame)[:200]}")
-    return Outcome(cast(End, end), status, str(head), str(tail), left_out)
+    return Outcome(cast(End, end), status, head=str(head), tail=str(tail), left_out=left_out)
 
 
 async def _complaint(process: asyncio.subprocess.Process) -> str:

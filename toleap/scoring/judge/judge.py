@@ -191,14 +191,16 @@ class Judge:
                     # The same limit would cut it off again.
                     reason = f"the judge's output was cut off at judge.max_tokens: {error}"
                     break
-        return Verdict("unscored", reason, self.fingerprint, answer, record.dump() if record else None)
+        return Verdict(
+            "unscored", reason, scorer=self.fingerprint, extracted=answer, raw=record.dump() if record else None
+        )
 
     def _verdict(self, parsed: Parsed, record: Record, answer: str) -> Verdict:
         kept = replace(record, attempted=parsed.attempted, confidence=parsed.confidence)
         said = parsed.reason or f"the judge says {'correct' if parsed.correct else 'wrong'}"
         reason = said if parsed.attempted else f"{NOT_ATTEMPTED}: {said}" if parsed.reason else NOT_ATTEMPTED
         status: Literal["correct", "wrong"] = "correct" if parsed.correct else "wrong"
-        return Verdict(status, reason, self.fingerprint, parsed.extracted or answer, kept.dump())
+        return Verdict(status, reason, scorer=self.fingerprint, extracted=parsed.extracted or answer, raw=kept.dump())
 
     def _reseeded(self, number: int) -> Sampling:
         return replace(self._sampling, seed=(self._sampling.seed or 0) + number)
@@ -237,7 +239,7 @@ def make_judge(
     chosen = rubric_called(rubric)
     prompt = _prompt(chosen, settings, template)
     server = endpoint if endpoint is not None else Endpoint(settings)
-    return Judge(chosen, prompt, sees, settings, server, owns_endpoint=endpoint is None)
+    return Judge(chosen, prompt, sees=sees, settings=settings, endpoint=server, owns_endpoint=endpoint is None)
 
 
 def _sampling(rubric: Rubric, settings: JudgeSettings) -> Sampling:

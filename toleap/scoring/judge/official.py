@@ -63,37 +63,37 @@ SOURCES: Mapping[str, Source] = {
     "hle": Source(
         "centerforaisafety/hle",
         "hle_eval/run_judge_results.py",
-        "JUDGE_PROMPT",
-        "7b6be5aad6f9b43af3857de7867f3b52f6e4acb3",
-        "0f0023ee579b8c134f1834ed8952778b9e01460e31d47c242ee3629da9d44835",
+        constant="JUDGE_PROMPT",
+        commit="7b6be5aad6f9b43af3857de7867f3b52f6e4acb3",
+        sha256="0f0023ee579b8c134f1834ed8952778b9e01460e31d47c242ee3629da9d44835",
     ),
     "browsecomp": Source(
         "openai/simple-evals",
         "browsecomp_eval.py",
-        "GRADER_TEMPLATE",
-        "5e623c2b400af62a1278e23595f95b0853d7fe8a",
-        "0f0023ee579b8c134f1834ed8952778b9e01460e31d47c242ee3629da9d44835",
+        constant="GRADER_TEMPLATE",
+        commit="5e623c2b400af62a1278e23595f95b0853d7fe8a",
+        sha256="0f0023ee579b8c134f1834ed8952778b9e01460e31d47c242ee3629da9d44835",
     ),
     "browsecomp_zh": Source(
         "PALIN2018/BrowseComp-ZH",
         "prompt.py",
-        "JUDGE_PROMPT_CN",
-        "1e45fe12db560cb23c9a545acada75f4f9979336",
-        "ca5121f52bf0006ec147701a5dd11dd167836c260a0964efaeef036b7422a587",
+        constant="JUDGE_PROMPT_CN",
+        commit="1e45fe12db560cb23c9a545acada75f4f9979336",
+        sha256="ca5121f52bf0006ec147701a5dd11dd167836c260a0964efaeef036b7422a587",
     ),
     "xbench": Source(
         "xbench-ai/xbench-evals",
         "eval_grader.py",
-        "LLM_JUDGE_PROMPT",
-        "54a5456aa43d5bc07d7d9ea12b55c47744550103",
-        "471dff6cb8986dfe79c5bd3ef4a175ba237e47ff132c243588065814378eb4e9",
+        constant="LLM_JUDGE_PROMPT",
+        commit="54a5456aa43d5bc07d7d9ea12b55c47744550103",
+        sha256="471dff6cb8986dfe79c5bd3ef4a175ba237e47ff132c243588065814378eb4e9",
     ),
     "webwalkerqa": Source(
         "langchain-ai/langchain",
         "libs/langchain/langchain/evaluation/qa/eval_prompt.py",
-        "cot_template",
-        "abeef9bf96aa94fb5ac2489a1ee02d0498344b29",
-        "b4a9049db039cc41044df4f6938b6b77aa6ee0cb2ec3168a6168e3a2d08ca45e",
+        constant="cot_template",
+        commit="abeef9bf96aa94fb5ac2489a1ee02d0498344b29",
+        sha256="b4a9049db039cc41044df4f6938b6b77aa6ee0cb2ec3168a6168e3a2d08ca45e",
     ),
 }
 """The owners' files, by rubric: docs/judging.md says how each was found. FRAMES' and SealQA's are in papers only."""
@@ -157,7 +157,7 @@ def fetch(rubric: str, *, again: bool = False) -> bool:
         return False
     path = _folder(rubric) / Path(source.path).name
     with cache.writing(path) as temporary:
-        download(source.url, temporary, None, f"place it at {path} by hand", _LARGEST)
+        download(source.url, temporary, sha256=None, otherwise=f"place it at {path} by hand", limit=_LARGEST)
         _pinned(_decoded(_bytes(temporary), source.url), source, source.url)
     return True
 
