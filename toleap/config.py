@@ -322,10 +322,10 @@ def parse_values(item: str) -> tuple[str, list[Any]]:
     if not equals or not key.strip() or not text.strip():
         raise UsageError(f"--vary {item!r}: write --vary key=value,value, for example --vary agent.max_turns=5,10")
     try:
-        found = tomllib.loads(f"values = [{text}]")
+        document = tomllib.loads(f"values = [{text}]")
     except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), [_value(part.strip()) for part in text.split(",")]
-    return key.strip(), found["values"] if len(found) == 1 else [text]
+    return key.strip(), document["values"] if len(document) == 1 else [text]
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -384,10 +384,10 @@ def _value(text: str) -> Any:
     if text in {"none", "None", "null"}:
         return None
     try:
-        found = tomllib.loads(f"value = {text}")
+        document = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return found["value"] if len(found) == 1 else text
+    return document["value"] if len(document) == 1 else text
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:

@@ -69,12 +69,12 @@ def import_neighbour(folder: Path, module: str) -> ModuleType:
 
 def digest(folder: Path, seed: str) -> str:
     """SHA-256 of ``seed`` and of every Python file below the folder: all that its scripts could be made of."""
-    found = hashlib.sha256(seed.encode())
+    hasher = hashlib.sha256(seed.encode())
     for path in sorted(folder.rglob("*.py")):
         if path.is_file():
-            found.update(f"\n{path.relative_to(folder).as_posix()}\n".encode())
-            found.update(hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+            hasher.update(f"\n{path.relative_to(folder).as_posix()}\n".encode())
+            hasher.update(hashlib.sha256(path.read_bytes()).digest())
+    return hasher.hexdigest()
 
 
 def told(error: BaseException) -> str:

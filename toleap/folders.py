@@ -44,10 +44,10 @@ def shipped_root() -> Path:
 
 def find_all(kind: Kind) -> dict[str, Folder]:
     """Every folder of this kind by name, sorted by name."""
-    found: dict[str, Folder] = {}
+    by_name: dict[str, Folder] = {}
     for folder in _in_order(kind):
-        found.setdefault(folder.name, folder)
-    return dict(sorted(found.items()))
+        by_name.setdefault(folder.name, folder)
+    return dict(sorted(by_name.items()))
 
 
 def find(kind: Kind, name: str) -> Folder:
@@ -62,8 +62,8 @@ def find(kind: Kind, name: str) -> Folder:
     if kind == "benchmarks":
         for offer in _offers():
             if offer.name == name:
-                said = f"the installed package {offer.package} says it is in {offer.value!r}"
-                raise UsageError(f"benchmark {name!r}: {said}, which is no folder of a package")
+                problem = f"the installed package {offer.package} says it is in {offer.value!r}"
+                raise UsageError(f"benchmark {name!r}: {problem}, which is no folder of a package")
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
     raise UsageError(f"unknown {kind.removesuffix('s')} {name!r}: {hint}")
@@ -106,7 +106,7 @@ def _offers() -> tuple[_Offer, ...]:
 def _offers_on(_search_path: tuple[str, ...]) -> tuple[_Offer, ...]:
     from importlib import metadata
 
-    found = []
+    offers = []
     for package in metadata.distributions():
         try:
             if ENTRY_POINTS not in (package.read_text("entry_points.txt") or ""):
@@ -115,8 +115,8 @@ def _offers_on(_search_path: tuple[str, ...]) -> tuple[_Offer, ...]:
         except (TypeError, ValueError):
             # The metadata of a package that is none of ours is damaged: not a reason to stop here.
             continue
-        found += [_Offer(point.name, name, point.value, _package_folder(point.value)) for point in points]
-    return tuple(sorted((offer for offer in found if _NAME.fullmatch(offer.name)), key=lambda offer: offer.package))
+        offers += [_Offer(point.name, name, point.value, _package_folder(point.value)) for point in points]
+    return tuple(sorted((offer for offer in offers if _NAME.fullmatch(offer.name)), key=lambda offer: offer.package))
 
 
 def _package_folder(value: str) -> Path | None:

@@ -24,7 +24,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        said = " ".join(str(error).split()).replace(
+        problem = " ".join(str(error).split()).replace(
             "at end of document", f"at the end, line {len(content.splitlines()) or 1}"
         )
-        raise UsageError(f"{path}: not TOML: {said}") from error
+        raise UsageError(f"{path}: not TOML: {problem}") from error

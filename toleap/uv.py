@@ -35,10 +35,10 @@ def find_uv() -> str:
         UsageError: there is none.
     """
     beside = Path(sys.executable).parent / "uv"
-    found = str(beside) if beside.is_file() else shutil.which("uv")
-    if found is None:
+    path = str(beside) if beside.is_file() else shutil.which("uv")
+    if path is None:
         raise UsageError(f"uv is missing: install it with `{sys.executable} -m pip install uv`")
-    return found
+    return path
 
 
 def run_uv(arguments: Sequence[str], *, log: Log, umask: int = -1) -> None:
@@ -48,7 +48,7 @@ def run_uv(arguments: Sequence[str], *, log: Log, umask: int = -1) -> None:
         UsageError: uv failed; the message holds the end of what it said.
     """
     command = [find_uv(), "--no-progress", *arguments]
-    said: deque[str] = deque(maxlen=6)
+    tail: deque[str] = deque(maxlen=6)
     with subprocess.Popen(
         command,
         env=uv_environment(),
@@ -59,11 +59,11 @@ def run_uv(arguments: Sequence[str], *, log: Log, umask: int = -1) -> None:
         umask=umask,
     ) as process:
         for line in process.stdout or ():
-            said.append(line.strip())
+            tail.append(line.strip())
             if line.strip() and line[:3] not in {" + ", " - ", " ~ "}:
                 log(line.rstrip())
     if process.returncode != 0:
-        raise UsageError(f"`uv {' '.join(arguments[:2])}` failed: {' '.join(' '.join(said).split())}")
+        raise UsageError(f"`uv {' '.join(arguments[:2])}` failed: {' '.join(' '.join(tail).split())}")
 
 
 def uv_environment() -> dict[str, str]:
@@ -98,12 +98,12 @@ def pip_settings() -> dict[str, str]:
 
 
 def _section(listing: str, section: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in listing.splitlines():
         name, equals, value = line.partition("=")
         if equals and name.startswith(f"{section}."):
-            found[name.removeprefix(f"{section}.")] = " ".join(shlex.split(value))
-    return found
+            values[name.removeprefix(f"{section}.")] = " ".join(shlex.split(value))
+    return values
 
 
 def main() -> None:

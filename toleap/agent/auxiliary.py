@@ -74,8 +74,8 @@ class Auxiliary:
                         request_id=wanted.request_id,
                     )
                 content = reply.message.get("content")
-                said = without_thoughts(content) if isinstance(content, str) else ""
-                usage, text = reply.usage, wanted.usable(said)
+                spoken = without_thoughts(content) if isinstance(content, str) else ""
+                usage, text = reply.usage, wanted.usable(spoken)
             except ContextOverflow as error:
                 overflow, reason = True, f"the prompt is too long: {str(error)[:300]}"
             except ServerFault as error:

@@ -66,36 +66,36 @@ class Conversation:
             if not self._sends_all:
                 self._fragment_of[id(message)] = self.fragments[-1]
         if turn.usage.prompt:
-            said = len(self.fragments[-len(turn.messages)]) if turn.messages else 0
+            reply_bytes = len(self.fragments[-len(turn.messages)]) if turn.messages else 0
             self._counted_tokens = turn.usage.prompt + turn.usage.completion
             # Thoughts that are not sent again are no part of the next prompt.
-            self._least_counted = turn.usage.prompt + min(turn.usage.completion, int(said * _TOKENS_PER_BYTE))
-            self._counted_bytes = before + said
+            self._least_counted = turn.usage.prompt + min(turn.usage.completion, int(reply_bytes * _TOKENS_PER_BYTE))
+            self._counted_bytes = before + reply_bytes
         self.turns.append(turn)
 
-    def sent(self, made: Sequence[SubCall] = ()) -> list[bytes]:
+    def sent(self, subcalls: Sequence[SubCall] = ()) -> list[bytes]:
         """The fragments of the next request."""
         if self._sends_all:
             return self.fragments
-        messages = history.sent(self._agent, self.opening, self.turns, made)
+        messages = history.sent(self._agent, self.opening, self.turns, subcalls)
         # Messages that are sent as they were are the same objects, which live as long as this conversation.
         return [self._fragment_of.get(id(message)) or serialise(message) for message in messages]
 
-    def prompt_tokens(self, made: Sequence[SubCall] = ()) -> int:
+    def prompt_tokens(self, subcalls: Sequence[SubCall] = ()) -> int:
         """The size of the next prompt: what the server counted last, plus an estimate for what is new since."""
         rate = _TOKENS_PER_BYTE
         if self._counted_bytes:
             rate = max(self._counted_tokens / self._counted_bytes, 0.25)
-        return self._tokens(made, self._counted_tokens, _Rates(rate, _TOKENS_PER_BYTE, _SAVED_PER_BYTE))
+        return self._tokens(subcalls, self._counted_tokens, _Rates(rate, _TOKENS_PER_BYTE, _SAVED_PER_BYTE))
 
-    def least_tokens(self, made: Sequence[SubCall] = ()) -> int:
+    def least_tokens(self, subcalls: Sequence[SubCall] = ()) -> int:
         """What the next prompt has at least: that a context is full is for the server to say, not for an estimate."""
-        return self._tokens(made, self._least_counted, _Rates(_LEAST_PER_BYTE, _LEAST_PER_BYTE, _MOST_PER_BYTE))
+        return self._tokens(subcalls, self._least_counted, _Rates(_LEAST_PER_BYTE, _LEAST_PER_BYTE, _MOST_PER_BYTE))
 
-    def _tokens(self, made: Sequence[SubCall], counted: int, rates: _Rates) -> int:
+    def _tokens(self, subcalls: Sequence[SubCall], counted: int, rates: _Rates) -> int:
         if self._sends_all:
             return counted + int((self._bytes - self._counted_bytes) * rates.new)
-        return self._shortened_tokens(made, counted, rates)
+        return self._shortened_tokens(subcalls, counted, rates)
 
     def without_results(self, tokens: int) -> list[bytes]:
         """The fragments to send, with the newest results blanked until about ``tokens`` tokens are saved."""
@@ -110,17 +110,17 @@ class Conversation:
             fragments[place] = blank
         return fragments
 
-    def _shortened_tokens(self, made: Sequence[SubCall], counted: int, rates: _Rates) -> int:
+    def _shortened_tokens(self, subcalls: Sequence[SubCall], counted: int, rates: _Rates) -> int:
         """The size of a prompt that may be shorter than the last one."""
-        if self.turns and any(map(history.is_cut, made)):
+        if self.turns and any(map(history.is_cut, subcalls)):
             # What is left is the opening, which the server counted with the tools in the first turn, and a note.
-            note = self._sent_bytes(made) - self._opening_bytes
+            note = self._sent_bytes(subcalls) - self._opening_bytes
             return self.turns[0].usage.prompt + int(note * rates.note)
-        new = self._sent_bytes(made) - self._counted_bytes
+        new = self._sent_bytes(subcalls) - self._counted_bytes
         return max(counted + int(new * (rates.new if new > 0 else rates.saved)), 0)
 
-    def _sent_bytes(self, made: Sequence[SubCall]) -> int:
-        return sum(map(len, self.sent(made))) - self._uncounted
+    def _sent_bytes(self, subcalls: Sequence[SubCall]) -> int:
+        return sum(map(len, self.sent(subcalls))) - self._uncounted
 
 
 def _size(message: Message, fragment: bytes) -> int:

@@ -19,7 +19,7 @@ _ACTS = frozenset({"discard", "summarise"})
 
 
 def sent(
-    agent: Agent, opening: Sequence[Message], turns: Sequence[Turn], made: Sequence[SubCall] = ()
+    agent: Agent, opening: Sequence[Message], turns: Sequence[Turn], subcalls: Sequence[SubCall] = ()
 ) -> list[Message]:
     """The messages of the next request. Those that are sent as they were are the same objects.
 
@@ -29,7 +29,7 @@ def sent(
         turns: all turns so far.
         made: the sub-calls that the next turn has made already.
     """
-    return _POLICIES[agent.policy](agent, opening, turns, made)
+    return _POLICIES[agent.policy](agent, opening, turns, subcalls)
 
 
 def due(agent: Agent, turns: Sequence[Turn], tokens: int) -> bool:
@@ -71,14 +71,19 @@ def results(messages: Sequence[Message], turns: Sequence[Turn]) -> list[int]:
     return places
 
 
-def _keep(agent: Agent, opening: Sequence[Message], turns: Sequence[Turn], made: Sequence[SubCall]) -> list[Message]:  # noqa: ARG001
+def _keep(
+    agent: Agent,  # noqa: ARG001
+    opening: Sequence[Message],
+    turns: Sequence[Turn],
+    subcalls: Sequence[SubCall],  # noqa: ARG001
+) -> list[Message]:
     return [*opening, *(message for turn in turns for message in turn.messages)]
 
 
 def _keep_n(
-    agent: Agent, opening: Sequence[Message], turns: Sequence[Turn], made: Sequence[SubCall]
+    agent: Agent, opening: Sequence[Message], turns: Sequence[Turn], subcalls: Sequence[SubCall]
 ) -> list[Message]:
-    messages = _keep(agent, opening, turns, made)
+    messages = _keep(agent, opening, turns, subcalls)
     places = results(messages, turns)
     old = max(len(places) - agent.keep_results, 0)
     # In steps, since every newly blanked result costs the server's prefix cache all that stands behind it.
@@ -87,17 +92,22 @@ def _keep_n(
     return messages
 
 
-def _cut(agent: Agent, opening: Sequence[Message], turns: Sequence[Turn], made: Sequence[SubCall]) -> list[Message]:  # noqa: ARG001
-    first, call = _last_cut(turns, made)
+def _cut(
+    agent: Agent,  # noqa: ARG001
+    opening: Sequence[Message],
+    turns: Sequence[Turn],
+    subcalls: Sequence[SubCall],
+) -> list[Message]:
+    first, call = _last_cut(turns, subcalls)
     note: list[Message] = [] if call is None else [{"role": "user", "content": call.text}]
     return [*opening, *note, *(message for turn in turns[first:] for message in turn.messages)]
 
 
-def _last_cut(turns: Sequence[Turn], made: Sequence[SubCall]) -> tuple[int, SubCall | None]:
-    for index, calls in [(len(turns), made), *((n, turns[n].subcalls) for n in range(len(turns) - 1, -1, -1))]:
-        found = next((call for call in reversed(calls) if is_cut(call)), None)
-        if found is not None:
-            return index, found
+def _last_cut(turns: Sequence[Turn], subcalls: Sequence[SubCall]) -> tuple[int, SubCall | None]:
+    for index, calls in [(len(turns), subcalls), *((n, turns[n].subcalls) for n in range(len(turns) - 1, -1, -1))]:
+        cut = next((call for call in reversed(calls) if is_cut(call)), None)
+        if cut is not None:
+            return index, cut
     return 0, None
 
 

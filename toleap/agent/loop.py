@@ -139,7 +139,9 @@ class Attempt:
                 player.reader, calls, results, question=question, seed=seed, name=self.request_id
             )
             subcalls = (*subcalls, *read)
-        answers = [player.dialect.hand_back(call, made) for call, made in zip(reading.calls, results, strict=True)]
+        answers = [
+            player.dialect.hand_back(call, outcome) for call, outcome in zip(reading.calls, results, strict=True)
+        ]
         answers.sort(
             key=lambda message: message["role"] == "user"
         )  # servers want tool messages right after the calls
@@ -250,17 +252,17 @@ class Attempt:
         talk, player = self.talk, self.player
         short = history.due(player.agent, talk.turns, talk.prompt_tokens())
         while True:
-            made: tuple[SubCall, ...] = ()
+            subcalls: tuple[SubCall, ...] = ()
             if short:
                 name = f"{self.request_id}-summary"
-                made = await shorten(
+                subcalls = await shorten(
                     player.agent, talk.opening, talk.turns, player.auxiliary, seed=self.seed, request_id=name
                 )
             try:
-                room = player.agent.context - talk.least_tokens(made)
+                room = player.agent.context - talk.least_tokens(subcalls)
                 if room < _LEAST_ROOM:
                     raise ContextOverflow(f"{room} tokens are left of a context of {player.agent.context}")
-                return await self.ask(talk.sent(made), room), made
+                return await self.ask(talk.sent(subcalls), room), subcalls
             except ContextOverflow:
                 if short or not history.can_cut(player.agent, talk.turns):
                     raise
@@ -302,8 +304,8 @@ class Attempt:
         """The trajectory whose last turn called no tool, or was forced."""
         talk, last = self.talk, self.talk.turns[-1]
         response = content_of(last.reply)
-        said = response if last.limit is None else str(last.messages[-1]["content"])
-        answer = extract_answer(said, boxed=self.player.dialect.answers_boxed) or swallowed_answer(response)
+        spoken = response if last.limit is None else str(last.messages[-1]["content"])
+        answer = extract_answer(spoken, boxed=self.player.dialect.answers_boxed) or swallowed_answer(response)
         without = Ending.REFUSED if _declined(last) else Ending.NO_ANSWER
         return Trajectory(
             key=self.key,
@@ -324,8 +326,8 @@ def _raise_fault(full: ContextOverflow | None) -> None:
 
 def _says_nothing(reply: Reply) -> bool:
     """Whether a server that counts tokens generated none."""
-    said = any(value for name, value in reply.message.items() if name != "role")
-    return not said and reply.usage.prompt > 0 and reply.usage.completion == 0
+    speaks = any(value for name, value in reply.message.items() if name != "role")
+    return not speaks and reply.usage.prompt > 0 and reply.usage.completion == 0
 
 
 def is_last(agent: Agent, turn: Turn) -> bool:

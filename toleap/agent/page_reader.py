@@ -91,7 +91,7 @@ async def read_results(
     after = list(results)
     for n, (result, _) in zip(aims, read, strict=True):
         after[n] = result
-    return after, tuple(call for _, made in read for call in made)
+    return after, tuple(call for _, subcalls in read for call in subcalls)
 
 
 def wants_raw(purpose: str) -> bool:
@@ -118,21 +118,21 @@ def chunked(text: str, most_bytes: int) -> list[str]:
 
 def usable_reading(reply: str) -> str | None:
     """A reading's rationale, evidence and summary; None where there is neither evidence nor a summary."""
-    found: dict[str, str] = {}
+    sections: dict[str, str] = {}
     for name in _SECTIONS:
         match = re.search(rf"<{name}>(.*?)(?:</{name}>|(?=<(?:{'|'.join(_SECTIONS)})>)|\Z)", reply, re.S | re.I)
         if match and match[1].strip():
-            found[name] = match[1].strip()
-    if not found.keys() & {"evidence", "summary"}:
+            sections[name] = match[1].strip()
+    if not sections.keys() & {"evidence", "summary"}:
         return None
-    return "\n".join(f"{name.capitalize()}: {text}" for name, text in found.items())
+    return "\n".join(f"{name.capitalize()}: {text}" for name, text in sections.items())
 
 
 async def _result(reader: PageReader, result: ToolResult, aim: Aim) -> tuple[ToolResult, tuple[SubCall, ...]]:
     read = await asyncio.gather(*(_page(reader, page, aim.at(n)) for n, page in enumerate(result.parts)))
     parts = tuple(text for text, _ in read)
-    made = tuple(call for _, calls in read for call in calls)
-    return replace(result, parts=parts, truncated=result.truncated or parts != result.parts), made
+    subcalls = tuple(call for _, calls in read for call in calls)
+    return replace(result, parts=parts, truncated=result.truncated or parts != result.parts), subcalls
 
 
 async def _page(reader: PageReader, page: str, aim: Aim) -> _Read:
@@ -142,12 +142,12 @@ async def _page(reader: PageReader, page: str, aim: Aim) -> _Read:
         return _cut(page, reader.raw_chars), ()
     heading, body = _parted(page)
     if reader.settings.mode == "model" and reader.auxiliary is not None:
-        text, made = await _read_by_model(reader, reader.auxiliary, body, aim)
+        text, subcalls = await _read_by_model(reader, reader.auxiliary, body, aim)
     else:
         if len(body) <= reader.settings.extract_chars:
             return page, ()
-        text, made = await _extracted(body, aim, reader.settings.extract_chars)
-    return f"{heading}{text}", made
+        text, subcalls = await _extracted(body, aim, reader.settings.extract_chars)
+    return f"{heading}{text}", subcalls
 
 
 async def _read_by_model(reader: PageReader, auxiliary: Auxiliary, body: str, aim: Aim) -> _Read:
@@ -181,8 +181,8 @@ async def _part(
             )
         )
         return "\n".join(text for text, _ in read), (*asked.calls, *(call for _, calls in read for call in calls))
-    text, made = await _extracted(part, aim, share)
-    return f"[no model could read this: it is an extract instead]\n{text}", (*asked.calls, *made)
+    text, subcalls = await _extracted(part, aim, share)
+    return f"[no model could read this: it is an extract instead]\n{text}", (*asked.calls, *subcalls)
 
 
 async def _extracted(body: str, aim: Aim, most: int) -> _Read:

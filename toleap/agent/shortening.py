@@ -57,8 +57,8 @@ async def shorten(
 
 def usable_summary(reply: str) -> str | None:
     """The message that stands for the turns summarised; None where the reply lacks one of the three sections."""
-    found = {match[1].lower() for match in re.finditer(r"^\W*(actions|results|status)\b", reply, re.I | re.M)}
-    return f"{_HEADING}\n{reply.strip()}" if found.issuperset(_SECTIONS) else None
+    sections = {match[1].lower() for match in re.finditer(r"^\W*(actions|results|status)\b", reply, re.I | re.M)}
+    return f"{_HEADING}\n{reply.strip()}" if sections.issuperset(_SECTIONS) else None
 
 
 def summary_prompt(opening: Sequence[Message], history: Sequence[Message], most_bytes: int) -> str:

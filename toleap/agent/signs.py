@@ -47,8 +47,8 @@ def signs_of(turn: Turn) -> Iterator[Sign]:
     yield from {Sign(CallForm.MALFORMED, call.family) for call in turn.calls if call.family}
     if any(call.form is CallForm.LOST for call in turn.calls):
         yield Sign(CallForm.LOST)
-    said = without_thoughts(content_of(turn.reply))
-    silent = not turn.results and turn.finish_reason != "length" and only_thoughts(turn.reply, said)
+    spoken = without_thoughts(content_of(turn.reply))
+    silent = not turn.results and turn.finish_reason != "length" and only_thoughts(turn.reply, spoken)
     if silent or any(call.form is CallForm.SILENT for call in turn.calls):
         yield Sign(CallForm.SILENT)
 

@@ -241,8 +241,8 @@ class Chat:
             message = {"role": "assistant", "content": "", "refusal": str(refused)}
             reply = Reply(message, "content_filter", Usage(), time.perf_counter() - started)
         except TimeoutError as error:
-            said = f"no answer in {time.perf_counter() - started:.0f} seconds"
-            raise Failed(said) from error
+            reason = f"no answer in {time.perf_counter() - started:.0f} seconds"
+            raise Failed(reason) from error
         except NoReply as error:
             raise Failed(str(error)) from error
         self._answered = time.monotonic()

@@ -33,10 +33,10 @@ async def read_work(session: aiohttp.ClientSession, url: str) -> Work | None:
         aiohttp.ClientError, TimeoutError: it does not answer.
     """
     async with session.get(url, timeout=_PATIENCE) as response:
-        said = await response.read() if response.status == 200 else b""
+        body = await response.read() if response.status == 200 else b""
     try:
-        tokens = [float(value) for value in _TOKENS.findall(said)]
-        requests = [float(value) for value in _REQUESTS.findall(said)]
+        tokens = [float(value) for value in _TOKENS.findall(body)]
+        requests = [float(value) for value in _REQUESTS.findall(body)]
     except ValueError:
         return None
     return Work(sum(tokens), sum(requests)) if tokens and requests else None

@@ -93,11 +93,11 @@ def _shipped() -> dict[str, Profile]:
 
 
 def _tables(path: Path) -> dict[str, Mapping[str, Any]]:
-    found = read_toml(path)
-    for name, table in found.items():
+    tables = read_toml(path)
+    for name, table in tables.items():
         if not isinstance(table, dict):
             raise UsageError(f"{path}: {name} is no table; settings stand below a [model name]")
-    return found
+    return tables
 
 
 def _profiles(path: Path, tables: Mapping[str, Mapping[str, Any]], base: Mapping[str, Any]) -> dict[str, Profile]:

@@ -115,14 +115,14 @@ def check(status: int, body: bytes, headers: Mapping[str, str]) -> None:
         body = orjson.dumps({"error": error})
     if status == 429 and any(STATUS_OF_CODE.get(code.lower()) == 402 for code in _codes(_document(body))):
         status = 402  # No waiting brings money back.
-    said = " ".join(body[:2_000].decode("utf-8", "replace").split())
-    html = said[:200].lstrip().lower().startswith(("<!doctype", "<html", "<head", "<?xml"))
+    answer = " ".join(body[:2_000].decode("utf-8", "replace").split())
+    html = answer[:200].lstrip().lower().startswith(("<!doctype", "<html", "<head", "<?xml"))
     if status == 413 or (status in {400, 413, 422, 500} and not html and says_too_long(body)):
-        raise ContextOverflow(said)
+        raise ContextOverflow(answer)
     if status in {400, 403, 422, 451} and not html and _is_filtered(body):
-        raise Filtered(said[:300])
+        raise Filtered(answer[:300])
     raise Failed(
-        f"HTTP {status}: {said[:300]}{_hint(body)}",
+        f"HTTP {status}: {answer[:300]}{_hint(body)}",
         passing=status in _PASSING or status >= 500 or (html and status not in _PERMANENT),
         retry_after=seconds_until(headers),
         everybody=status in _EVERYBODY,
@@ -165,8 +165,8 @@ def _error_in(document: Any) -> Any:
     choices = document.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     message = choice.get("message")
-    said = isinstance(message, dict) and any(value for name, value in message.items() if name != "role")
-    if document.get("error") and (not said or choice.get("finish_reason") == "error"):
+    speaks = isinstance(message, dict) and any(value for name, value in message.items() if name != "role")
+    if document.get("error") and (not speaks or choice.get("finish_reason") == "error"):
         return document["error"]
     if choice.get("error"):
         return choice["error"]

@@ -66,9 +66,9 @@ class Show:
         folder = run_folder(self.run_name, self.results)
         run = read_run(folder)
         if self.task is None:
-            shown = [row for part in run.benchmarks for row in part.rows]
+            planned = [row for part in run.benchmarks for row in part.rows]
             self._print(run_document(run), lambda: run_screen(run, full=self.full))
-            return _code(shown)
+            return _code(planned)
         part, rows = _task(run, self.task)
         if self.attempt is not None:
             rows = [row for row in rows if row.key.attempt == self.attempt] or _no_attempt(rows, self.attempt)
@@ -113,12 +113,12 @@ def _task(run: RunResult, wanted: str) -> tuple[BenchmarkResult, list[AttemptRow
     """A task of the run by its id, or the beginning of it, or the same behind its benchmark's name."""
     known = {(part.name, task): (part, rows) for part in run.benchmarks for task, rows in tasks_of(part).items()}
     exact = [name for name in known if wanted in {name[1], "/".join(name)}]
-    found = exact or [name for name in known if name[1].startswith(wanted) or "/".join(name).startswith(wanted)]
-    if len(found) == 1:
-        return known[found[0]]
-    listed = ["/".join(name) for name in found[:5]]
-    if found:
-        more = f" and {len(found) - 5} more" if found[5:] else ""
+    matches = exact or [name for name in known if name[1].startswith(wanted) or "/".join(name).startswith(wanted)]
+    if len(matches) == 1:
+        return known[matches[0]]
+    listed = ["/".join(name) for name in matches[:5]]
+    if matches:
+        more = f" and {len(matches) - 5} more" if matches[5:] else ""
         raise UsageError(f"run {run.name} has several tasks {wanted!r}: {', '.join(listed)}{more}")
     near = difflib.get_close_matches(wanted, [text for name in known for text in (name[1], "/".join(name))], n=1)
     raise UsageError(

@@ -34,10 +34,10 @@ def variants(request: Request, items: Sequence[str]) -> list[Variant]:
         key, values = parse_values(item)
         if key in varied or key in request.layer:
             raise UsageError(f"--vary {key}: the setting is given twice")
-        shown = [json.dumps(value, sort_keys=True) for value in values]
+        written = [json.dumps(value, sort_keys=True) for value in values]
         if len(values) < 2:
             raise UsageError(f"--vary {item}: give two values or more, for example --vary agent.policy=keep,discard")
-        if len(set(shown)) < len(shown):
+        if len(set(written)) < len(written):
             raise UsageError(f"--vary {item}: a value is there twice")
         varied[key] = values
     combined = [dict(zip(varied, values, strict=True)) for values in itertools.product(*varied.values())]

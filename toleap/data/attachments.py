@@ -42,11 +42,11 @@ def _inside(root: Path, name: str, data_file: Path, where: str) -> Path:
     check_name(name, where, root)
     try:
         path = (root / name).resolve(strict=True)
-        found = path.is_file()
+        exists = path.is_file()
     except (OSError, RuntimeError) as error:
         raise UsageError(f"{where}: no file {name!r} in {root}") from error
     if not path.is_relative_to(root.resolve()):
         raise UsageError(f"{where}: {name!r} is a link that leads out of {root}")
-    if not found or path == data_file.resolve():
+    if not exists or path == data_file.resolve():
         raise UsageError(f"{where}: {name!r} cannot be attached: it is a folder or the data itself")
     return path

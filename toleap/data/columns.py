@@ -32,14 +32,14 @@ def cell(row: Row, column: str) -> Any:
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
     """Every column that some row has, nested ones with their dots, in order of appearance."""
-    found: dict[str, None] = {}
+    columns: dict[str, None] = {}
     for row in rows:
         for name, value in row.cells.items():
             if isinstance(value, Mapping):
-                found.update(dict.fromkeys(f"{name}.{inner}" for inner in value))
+                columns.update(dict.fromkeys(f"{name}.{inner}" for inner in value))
             else:
-                found[name] = None
-    return list(found)
+                columns[name] = None
+    return list(columns)
 
 
 def as_text(value: Any, where: str) -> str:

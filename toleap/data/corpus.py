@@ -57,9 +57,9 @@ class Corpus:
         if n < 1 or not terms:
             return []
         wanted = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._term("body", term)) for term in terms])
-        found = self._ranked(wanted, n)
+        ranked = self._ranked(wanted, n)
         marks = self._marks(query, terms)
-        return [Hit(page.url, page.title, snippet(page.text, marks), score) for score, page in found]
+        return [Hit(page.url, page.title, snippet(page.text, marks), score) for score, page in ranked]
 
     def page(self, url: str) -> Page | None:
         """The page at ``url``, or None. Fragment, scheme, trailing slash and percent-escapes make no difference."""

@@ -38,9 +38,9 @@ def download(url: str, target: Path, sha256: str | None, otherwise: str, limit: 
                     digest.update(piece)
                     file.write(piece)
             if sha256 is not None and digest.hexdigest() != sha256:
-                found = digest.hexdigest()
+                actual = digest.hexdigest()
                 raise UsageError(
-                    f"{url}: its sha256 is {found[:12]}…, expected {sha256[:12]}…: another file or version"
+                    f"{url}: its sha256 is {actual[:12]}…, expected {sha256[:12]}…: another file or version"
                 )
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error

@@ -37,18 +37,18 @@ def kept(rows: Sequence[Row], data: Data, taken: Taken, id_column: str | None, p
     """
     if taken.rows is not None and len(rows) != taken.rows:
         raise UsageError(f"{path}: found {len(rows)} rows, expected {taken.rows}: not the file this benchmark needs")
-    found = [row for row in rows if _matches(row, data.where, path)]
+    matching = [row for row in rows if _matches(row, data.where, path)]
     if taken.ids is None:
-        return found
+        return matching
     if id_column is None:
         raise UsageError(f"{path}: no column of ids to select tasks by")
-    names = [as_text(cell(row, id_column), f"{path}, {row.place}") for row in found]
+    names = [as_text(cell(row, id_column), f"{path}, {row.place}") for row in matching]
     missing = taken.ids.difference(names)
     if missing:
         raise UsageError(
             f"{path}: {len(missing)} of the {len(taken.ids)} selected ids are not in it: another version"
         )
-    return [row for name, row in zip(names, found, strict=True) if name in taken.ids]
+    return [row for name, row in zip(names, matching, strict=True) if name in taken.ids]
 
 
 def read_ids(path: Path, select: Select, answers: Iterable[str]) -> frozenset[str] | None:

@@ -131,8 +131,8 @@ class Source:
         manifest = self._manifest()
         path = self._path(manifest)
         if self.parent is not None and not path.is_file():
-            found = self.parent.data_file()
-            return Located(found.file, found.digests, self.ids_file if self.data.select else None, shared=True)
+            located = self.parent.data_file()
+            return Located(located.file, located.digests, self.ids_file if self.data.select else None, shared=True)
         kind = format_of(path) if self.importable else self.kind
         more = {path.parent / name: digest for name, digest in manifest.more.items()} if manifest else {}
         digests = {path: manifest.sha256, **more} if manifest else {}

@@ -98,16 +98,16 @@ def _parse(file: DataFile, path: Path, content: bytes) -> list[Row]:
 
 
 def _check_digest(path: Path, content: bytes, expected: str | None) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if expected is not None and found != expected:
-        raise UsageError(f"{path}: its sha256 is {found[:12]}…, expected {expected[:12]}…: another file or version")
+    actual = hashlib.sha256(content).hexdigest()
+    if expected is not None and actual != expected:
+        raise UsageError(f"{path}: its sha256 is {actual[:12]}…, expected {expected[:12]}…: another file or version")
 
 
 def _check_counts(tasks: Sequence[Task], expect: Mapping[str, Mapping[str, int]], path: Path) -> None:
     for key, counts in expect.items():
-        found = Counter(value for task in tasks for value in _values(task.metadata.get(key, "")))
-        if found != Counter(counts):
-            there = ", ".join(f"{value} {count}" for value, count in sorted(found.items())[:20])
+        actual = Counter(value for task in tasks for value in _values(task.metadata.get(key, "")))
+        if actual != Counter(counts):
+            there = ", ".join(f"{value} {count}" for value, count in sorted(actual.items())[:20])
             raise UsageError(f"{path}: {key} is {there}; expected {', '.join(f'{v} {n}' for v, n in counts.items())}")
 
 
@@ -139,16 +139,16 @@ def _find_columns(rows: Sequence[Row], data: Data, breakdown: Sequence[str]) -> 
         required["image"] = wanted.image
     if data.decrypt:
         required |= {f"decrypt {column}": column for column in (data.decrypt.key, *data.decrypt.columns)}
-    found = {key: _first_there(rows, columns) for key, columns in required.items()}
-    missing = [_names(required[key]) for key, column in found.items() if column is None]
+    resolved = {key: _first_there(rows, columns) for key, columns in required.items()}
+    missing = [_names(required[key]) for key, column in resolved.items() if column is None]
     layout = _Layout(
-        question=found["question"] or "",
-        answer=found["answer"] or "",
+        question=resolved["question"] or "",
+        answer=resolved["answer"] or "",
         id=_first_there(rows, wanted.id),
         file=_first_there(rows, wanted.file),
-        metadata={key: found[f"metadata {key}"] or "" for key in metadata},
+        metadata={key: resolved[f"metadata {key}"] or "" for key in metadata},
         decrypt=data.decrypt,
-        image=found.get("image"),
+        image=resolved.get("image"),
     )
     return layout, list(dict.fromkeys(missing))
 

@@ -53,8 +53,8 @@ def decoded(data: bytes, charset: str | None = None) -> str:
 
 def declared_in(page: bytes) -> str | None:
     """The encoding that a page names in its own first lines; None where it names none."""
-    found = _DECLARED.search(page[:_HEAD])
-    label = found and (found[1] or found[2])
+    match = _DECLARED.search(page[:_HEAD])
+    label = match and (match[1] or match[2])
     # A page that could be searched for ASCII is in none of these, whatever it says.
     named = label.decode("ascii", "replace") if label else None
     return None if _is_wide(named) else named

@@ -63,10 +63,10 @@ class _Pinned(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 (aiohttp's signature)
     ) -> list[ResolveResult]:
-        found = self.addresses.get((host, port))
-        if not found:
+        pinned = self.addresses.get((host, port))
+        if not pinned:
             raise OSError(f"{host} was not checked")
-        return found
+        return pinned
 
     async def close(self) -> None:
         self.addresses.clear()
@@ -166,10 +166,10 @@ async def _resolved(host: str, port: int) -> list[tuple[int, str]]:
     else:
         return [(socket.AF_INET if literal.version == 4 else socket.AF_INET6, host)]
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unreachable("there is no such host") from error
-    addresses = [(int(family), str(address[0])) for family, _, _, _, address in found]
+    addresses = [(int(family), str(address[0])) for family, _, _, _, address in infos]
     if not addresses:
         raise Unreachable("there is no such host")
     return addresses

@@ -62,21 +62,21 @@ class _Process:
             process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, start_new_session=True)
         except OSError as error:
             raise ToolFault(f"cannot start a process for the tool {folder.name}: {error.strerror}") from error
-        made = cls(process)
+        child = cls(process)
         try:
             async with asyncio.timeout(_START_SECONDS):
-                first = await made._receive()
+                first = await child._receive()
         except (asyncio.IncompleteReadError, TimeoutError) as error:
-            await made.kill()
+            await child.kill()
             raise ToolFault(f"the tool {folder.name} did not start") from error
         except asyncio.CancelledError:
-            await made.kill()
+            await child.kill()
             raise
         if "usage" in first:
-            await made.kill()
+            await child.kill()
             raise UsageError(first["usage"])
-        made._listener = asyncio.create_task(made._listen())
-        return made, msgspec.convert(first["tools"], list[ToolSpec])
+        child._listener = asyncio.create_task(child._listen())
+        return child, msgspec.convert(first["tools"], list[ToolSpec])
 
     async def ask(self, do: str, **order: Any) -> dict[str, Any]:
         """The answer to an order. Cancelling this cancels the order.
@@ -92,18 +92,18 @@ class _Process:
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             self._send({"id": number, "do": do, **order})
-            found: dict[str, Any] = await answer
+            reply: dict[str, Any] = await answer
         except asyncio.CancelledError:
             self._send({"id": number, "do": "cancel"})
             raise
         finally:
             del self._waiting[number]
             self._end_if_drained()
-        if "usage" in found:
-            raise UsageError(found["usage"])
-        if "fault" in found:
-            raise ToolFault(found["fault"])
-        return found
+        if "usage" in reply:
+            raise UsageError(reply["usage"])
+        if "fault" in reply:
+            raise ToolFault(reply["fault"])
+        return reply
 
     def retire(self) -> None:
         """Ask it nothing more; it ends when what it was asked is answered."""
@@ -135,8 +135,8 @@ class _Process:
     async def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         (size,) = struct.unpack(">I", await self._process.stdout.readexactly(4))
-        found: dict[str, Any] = json.loads(await self._process.stdout.readexactly(size))
-        return found
+        message: dict[str, Any] = json.loads(await self._process.stdout.readexactly(size))
+        return message
 
     async def _listen(self) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):

@@ -83,10 +83,10 @@ def fetch_files(data: HubData, commit: str, paths: Iterable[str], into: Path) ->
 
 
 def _path_of(address: str, data: HubData) -> str:
-    found = _FILE.fullmatch(address)
-    if found is None:
+    match = _FILE.fullmatch(address)
+    if match is None:
         raise UsageError(f"hub:{data.repo}: {address!r} is not a file of the data set")
-    return found["path"]
+    return match["path"]
 
 
 @contextmanager

@@ -156,28 +156,28 @@ def _fetch_hub(benchmark: Benchmark, staging: Path) -> None:
     wanted = HubData(
         benchmark.name, repo, config=data.config, split=data.split, revision=data.revision, gated=data.gated
     )
-    found = find_files(wanted, staging / "datasets")
-    first, *more = fetch_files(wanted, found.commit, found.paths, staging)
+    files = find_files(wanted, staging / "datasets")
+    first, *more = fetch_files(wanted, files.commit, files.paths, staging)
     file = DataFile(first, format_of(first), first.parent, tuple(more))
     if data.files:
         names = _attachment_names(benchmark, file)
-        fetch_files(wanted, found.commit, [f"{data.files}/{name}" for name in names], staging)
+        fetch_files(wanted, files.commit, [f"{data.files}/{name}" for name in names], staging)
         file = DataFile(first, file.format, staging / data.files, file.more)
     parts = [f"config {data.config}"] * bool(data.config) + [f"split {data.split}"]
-    keep(benchmark, file, ", ".join([f"hub:{repo}@{found.commit}", *parts]))
+    keep(benchmark, file, ", ".join([f"hub:{repo}@{files.commit}", *parts]))
 
 
 def _attachment_names(benchmark: Benchmark, file: DataFile) -> list[str]:
     column = benchmark.spec.data.fields.file
     names = (column,) if isinstance(column, str) else column
     rows = [row for path in file.paths for row in parse(read_bytes(path), file.format, str(path))]
-    found: dict[str, None] = {}
+    attached: dict[str, None] = {}
     for row in rows:
         where = f"{file.path}, {row.place}"
         for name in filter(None, (as_text(cell(row, column), where).strip() for column in names)):
             check_name(name, where, file.files)
-            found[name] = None
-    return list(found)
+            attached[name] = None
+    return list(attached)
 
 
 def _prepare_ids(benchmark: Benchmark, *, again: bool) -> bool:

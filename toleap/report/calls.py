@@ -121,19 +121,19 @@ def calls_of(attempts: Iterable[AttemptRow]) -> Calls | None:
 
 def helpers_of(attempts: Iterable[AttemptRow]) -> Helpers | None:
     """What auxiliary models did in the attempts that ended; None where none was asked."""
-    found = [attempt.conduct for attempt in attempts if attempt.conduct is not None]
-    made = [conduct for conduct in found if conduct.summaries + conduct.readings + conduct.failed_asks]
-    if not made:
+    conducts = [attempt.conduct for attempt in attempts if attempt.conduct is not None]
+    helped = [conduct for conduct in conducts if conduct.summaries + conduct.readings + conduct.failed_asks]
+    if not helped:
         return None
-    readings, unread = sum(x.readings for x in made), sum(x.unread for x in made)
+    readings, unread = sum(x.readings for x in helped), sum(x.unread for x in helped)
     return Helpers(
-        summaries=sum(x.summaries for x in made),
+        summaries=sum(x.summaries for x in helped),
         readings=readings,
         unread=unread,
         unread_share=unread / (readings + unread) if readings + unread else None,
-        failed_asks=sum(x.failed_asks for x in made),
-        prompt_tokens=sum(x.auxiliary_prompt for x in made) / len(found),
-        completion_tokens=sum(x.auxiliary_completion for x in made) / len(found),
+        failed_asks=sum(x.failed_asks for x in helped),
+        prompt_tokens=sum(x.auxiliary_prompt for x in helped) / len(conducts),
+        completion_tokens=sum(x.auxiliary_completion for x in helped) / len(conducts),
     )
 
 

@@ -26,21 +26,21 @@ def clean(text: str, limit: int = 200) -> str:
     Terminal escapes, bidirectional overrides and lone surrogates do not survive.
     """
     line = _BLANKS.sub(" ", text[: 4 * limit]).strip()
-    shown = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(x).startswith("C") else x for x in line)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    visible = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(x).startswith("C") else x for x in line)
+    return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
 def lines(text: str) -> str:
     """Text as it is, with its lines, but nothing in it that could do anything to a terminal."""
-    shown = text.replace("\r\n", "\n").expandtabs(4)
+    expanded = text.replace("\r\n", "\n").expandtabs(4)
     return "".join(
-        x if x == "\n" or unicodedata.category(x)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for x in shown
+        x if x == "\n" or unicodedata.category(x)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for x in expanded
     )
 
 
 def markdown(text: str, limit: int = 200) -> str:
     """Text that Markdown shows as it is, inside a table cell too."""
-    escaped = _MARKDOWN.sub(lambda found: "\\" + found.group(), clean(text, limit))
+    escaped = _MARKDOWN.sub(lambda match: "\\" + match.group(), clean(text, limit))
     return "".join(_HTML.get(x, x) for x in escaped)
 
 

@@ -46,11 +46,12 @@ def _compared(a: RunResult, b: RunResult, name_a: str, name_b: str) -> list[Comp
     ]
 
 
-def _adjusted(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    plain = [item.paired.p_sign_flip for item in found]
+def _adjusted(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    plain = [item.paired.p_sign_flip for item in comparisons]
     adjusted = iter(holm([p for p in plain if p is not None]))
     return tuple(
-        item if p is None else replace(item, adjusted_p=next(adjusted)) for item, p in zip(found, plain, strict=True)
+        item if p is None else replace(item, adjusted_p=next(adjusted))
+        for item, p in zip(comparisons, plain, strict=True)
     )
 
 

@@ -66,7 +66,7 @@ def _flags(
         yield "mixed versions"
     if entry.row.provenance.versions and entry.row.provenance.versions != versions[0]:
         yield "version differs"
-    if any(len(found) > 1 for _, found in entry.row.provenance.surroundings):
+    if any(len(seen) > 1 for _, seen in entry.row.provenance.surroundings):
         yield "mixed surroundings"
     if _unlike(first.row, entry.row):
         yield "surroundings differ"
@@ -103,33 +103,33 @@ def _is_the_models(key: str) -> bool:
 
 def _notes(entries: Sequence[Entry], marks: Sequence[Marks]) -> Iterable[Note]:
     for key in sorted({key for mark in marks for key in mark.differs}):
-        shown = [(_relevant(x.run.settings, x.row.subject.benchmark).get(key, _NOT_SET), _name(x)) for x in entries]
-        yield _note("settings", entries, key, shown)
+        values = [(_relevant(x.run.settings, x.row.subject.benchmark).get(key, _NOT_SET), _name(x)) for x in entries]
+        yield _note("settings", entries, key, values)
     flags = {flag for mark in marks for flag in mark.flags}
     if "revision differs" in flags:
-        shown = [(entry.row.provenance.revision or _NOT_SET, _name(entry)) for entry in entries]
-        yield _note("revision", entries, "revision of data, prompt and scoring", shown)
+        values = [(entry.row.provenance.revision or _NOT_SET, _name(entry)) for entry in entries]
+        yield _note("revision", entries, "revision of data, prompt and scoring", values)
     if flags & {"scorer differs", "mixed scorers"}:
-        shown = [(" + ".join(x.row.provenance.scorers), _name(x)) for x in entries if x.row.provenance.scorers]
-        yield _note("scorer", entries, "scorer", shown)
+        values = [(" + ".join(x.row.provenance.scorers), _name(x)) for x in entries if x.row.provenance.scorers]
+        yield _note("scorer", entries, "scorer", values)
     if flags & {"surroundings differ", "mixed surroundings"}:
         for name in sorted({name for entry in entries for name, _ in entry.row.provenance.surroundings}):
-            shown = [(" + ".join(dict(x.row.provenance.surroundings)[name]), _name(x))
+            values = [(" + ".join(dict(x.row.provenance.surroundings)[name]), _name(x))
                      for x in entries if name in dict(x.row.provenance.surroundings)]  # fmt: skip
-            if len({value for value, _ in shown}) > 1 or any(" + " in value for value, _ in shown):
-                yield _note("version", entries, name, shown)
+            if len({value for value, _ in values}) > 1 or any(" + " in value for value, _ in values):
+                yield _note("version", entries, name, values)
     if flags & {"version differs", "mixed versions"}:
-        shown = [(" + ".join(x.row.provenance.versions), _name(x)) for x in entries if x.row.provenance.versions]
-        yield _note("version", entries, "played by toleap", shown)
+        values = [(" + ".join(x.row.provenance.versions), _name(x)) for x in entries if x.row.provenance.versions]
+        yield _note("version", entries, "played by toleap", values)
 
 
 def _name(entry: Entry) -> str:
     return entry.row.subject.variant or entry.run.name
 
 
-def _note(kind: NoteKind, entries: Sequence[Entry], what: str, shown: Sequence[tuple[str, str]]) -> Note:
+def _note(kind: NoteKind, entries: Sequence[Entry], what: str, named: Sequence[tuple[str, str]]) -> Note:
     values: dict[Hashable, list[str]] = {}
-    for value, run in shown:
+    for value, run in named:
         values.setdefault(value, []).append(run)
     text = "; ".join(f"{value} ({', '.join(runs)})" for value, runs in values.items())
     return Note(kind, entries[0].row.subject.benchmark, "", f"{what}: {text}")

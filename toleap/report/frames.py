@@ -40,8 +40,8 @@ def frame(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> pd.D
     """The rows under the columns, each of its type; what a row lacks is missing."""
     import pandas as pd
 
-    made = pd.DataFrame.from_records(list(rows), columns=list(columns))
-    return made.astype(dict(columns))
+    table = pd.DataFrame.from_records(list(rows), columns=list(columns))
+    return table.astype(dict(columns))
 
 
 def attempts(run: RunResult, stored: Iterable[StoredAttempt]) -> Iterator[dict[str, Any]]:

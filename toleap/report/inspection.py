@@ -62,11 +62,11 @@ def changed_settings(run: RunResult) -> dict[str, Any]:
 
 def environment(part: BenchmarkResult) -> dict[str, list[str]]:
     """Component → the versions of it that a benchmark's attempts were played with."""
-    found: dict[str, set[str]] = {}
+    components: dict[str, set[str]] = {}
     for row in part.rows:
         for name, version in (*row.surroundings.items(), *(("toleap", version) for version in row.versions)):
-            found.setdefault(name, set()).add(version)
-    return {name: sorted(versions) for name, versions in sorted(found.items())}
+            components.setdefault(name, set()).add(version)
+    return {name: sorted(versions) for name, versions in sorted(components.items())}
 
 
 def run_document(run: RunResult) -> dict[str, Any]:

@@ -107,11 +107,11 @@ def _to_play(owed: Iterable[AttemptRow]) -> str:
 
 def _reasons(texts: Iterable[str]) -> Counter[str]:
     """Reasons by their first line, the rare ones together."""
-    found = Counter((text.strip().splitlines() or [""])[0][:_REASON_CHARS] or "no reason given" for text in texts)
-    common = Counter(dict(found.most_common(REASONS)))
-    rest = found.total() - common.total()
+    counts = Counter((text.strip().splitlines() or [""])[0][:_REASON_CHARS] or "no reason given" for text in texts)
+    common = Counter(dict(counts.most_common(REASONS)))
+    rest = counts.total() - common.total()
     if rest:
-        common[f"{len(found) - REASONS} other reasons"] = rest
+        common[f"{len(counts) - REASONS} other reasons"] = rest
     return common
 
 

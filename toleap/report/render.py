@@ -42,11 +42,11 @@ def to_rich(table: Table, published: Sequence[Published] = (), *, calls: bool = 
         named = "" if chapter.title == chapter.benchmark else f" ({chapter.benchmark})"
         parts.append(Text(clean(chapter.title + named), style="bold"))
         for section in chapter.sections:
-            shown: list[Grid | Text] = [
+            blocks: list[Grid | Text] = [
                 grid(section),
                 *(Text(f"! {clean(line, _LONG)}") for line in section.remarks),
             ]
-            parts += [Padding(part, (0, 0, 1, 0), expand=False) for part in shown]
+            parts += [Padding(part, (0, 0, 1, 0), expand=False) for part in blocks]
     parts += [Text(f"• {clean(line, _LONG)}") for line in description.notes]
     return Group(*(parts or [Text("no results")]))
 
@@ -66,24 +66,24 @@ def to_markdown(table: Table, published: Sequence[Published] = (), *, calls: boo
 
 def to_json(table: Table) -> str:
     """The table as JSON (rates as fractions, undefined ones null); always encodable as UTF-8."""
-    shown = json.dumps(table.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
-    return shown.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+    document = json.dumps(table.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+    return document.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 def grid(section: Section) -> Grid:
     """A section for a terminal."""
-    shown = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    shown.add_column(section.first, overflow="fold", min_width=16)
+    table = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(section.first, overflow="fold", min_width=16)
     for column in section.columns:
         text = column in section.texts
-        shown.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
+        table.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
     for line in section.lines:
         label = Text("  " * line.part + clean(line.label))
         label.append("".join(f"\n{mark}" for mark in line.marks), style="italic yellow")
-        shown.add_row(
+        table.add_row(
             label, *(Text("\n".join(clean(one, _LONGEST) for one in cell.split("\n"))) for cell in line.cells)
         )
-    return shown
+    return table
 
 
 def _markdown_grid(section: Section) -> Iterable[str]:
@@ -91,8 +91,8 @@ def _markdown_grid(section: Section) -> Iterable[str]:
     yield _markdown_row(["---", *("---" if column in section.texts else "---:" for column in section.columns)])
     for line in section.lines:
         cells = zip(section.columns, (cell.replace("\n", " ") for cell in line.cells), strict=True)
-        shown = [markdown(cell) if column in section.texts else cell for column, cell in cells]
-        yield _markdown_row([_markdown_label(line), *shown])
+        escaped = [markdown(cell) if column in section.texts else cell for column, cell in cells]
+        yield _markdown_row([_markdown_label(line), *escaped])
 
 
 def _markdown_row(cells: Iterable[str]) -> str:

@@ -50,7 +50,7 @@ def rows_of(run: RunResult, part: BenchmarkResult, missing: Missing, variant: st
     whole = len(part.metadata) >= part.tasks_total
     for column in part.breakdown:
         values = {task: group_values(data, column) for task, data in part.metadata.items()}
-        sizes = Counter(value for found in values.values() for value in found)
+        sizes = Counter(value for groups in values.values() for value in groups)
         for value, attempts in _grouped(part.rows, values).items():
             total = sizes[value] if whole else None
             rows.append(
@@ -85,10 +85,10 @@ def counts(attempts: Iterable[AttemptRow]) -> Counts:
 
 def matrix(attempts: Iterable[AttemptRow], scorer: int = 0) -> dict[str, list[bool | None]]:
     """Task id → its planned attempts' outcomes by one of the scorers."""
-    found: dict[str, list[bool | None]] = {}
+    by_task: dict[str, list[bool | None]] = {}
     for attempt in attempts:
-        found.setdefault(attempt.key.task, []).append(outcome(attempt, scorer))
-    return found
+        by_task.setdefault(attempt.key.task, []).append(outcome(attempt, scorer))
+    return by_task
 
 
 def pass_ks(k: int) -> list[int]:
@@ -126,18 +126,18 @@ def _row(
     part: BenchmarkResult, attempts: Sequence[AttemptRow], subject: Subject, total: int | None, missing: Missing
 ) -> Row:
     seen, *beside = (matrix(attempts, place) for place in range(len(part.scorers)))
-    shown = _shown(seen, missing)
+    outcomes = _shown(seen, missing)
     headlines = (_headline(each, by, missing) for each, by in zip((seen, *beside), part.scorers, strict=True))
     stand = counts(attempts)
-    rates = {k: (mean_pass_at_k(shown, k), mean_pass_at_k(seen, k)) for k in pass_ks(part.k)}
-    correct = sum(x is True for row in shown.values() for x in row)
+    rates = {k: (mean_pass_at_k(outcomes, k), mean_pass_at_k(seen, k)) for k in pass_ks(part.k)}
+    correct = sum(x is True for row in outcomes.values() for x in row)
     behaviour = _behaviour(attempts)
-    counted = sum(x is not None for row in shown.values() for x in row)
+    counted = sum(x is not None for row in outcomes.values() for x in row)
     return Row(
         subject=subject,
         extent=Extent(part.k, len(seen), total),
         headlines=tuple(headlines),
-        pass_at=tuple(PassRate(k, shown.value, seen.low, seen.high) for k, (shown, seen) in rates.items()),
+        pass_at=tuple(PassRate(k, rate.value, certain.low, certain.high) for k, (rate, certain) in rates.items()),
         wilson=wilson(correct, counted) if part.k == 1 and counted else None,
         counts=stand,
         behaviour=behaviour,
@@ -159,12 +159,12 @@ def _bounds(certain: Average) -> tuple[float, float] | None:
 
 
 def _headline(seen: Matrix, by: ScoredBy, missing: Missing) -> Headline:
-    found, certain = average(_shown(seen, missing)), average(seen)
+    estimate, certain = average(_shown(seen, missing)), average(seen)
     bounds = _bounds(certain)
     return Headline(
-        found.value,
-        found.se,
-        sampling_se=found.sampling_se,
+        estimate.value,
+        estimate.se,
+        sampling_se=estimate.sampling_se,
         bounds=bounds,
         scored=certain.scored,
         judged_by=by.label,
@@ -176,8 +176,8 @@ def _retried(attempts: Sequence[AttemptRow], missing: Missing) -> Retried | None
     retried = sum(attempt.ending is not None and attempt.faults > 0 for attempt in attempts)
     if not retried:
         return None
-    found = average(_shown(matrix(attempt for attempt in attempts if not attempt.faults), missing))
-    return Retried(retried, found.scored, found.value, found.se)
+    estimate = average(_shown(matrix(attempt for attempt in attempts if not attempt.faults), missing))
+    return Retried(retried, estimate.scored, estimate.value, estimate.se)
 
 
 def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:
@@ -202,7 +202,7 @@ def _provenance(part: BenchmarkResult, attempts: Sequence[AttemptRow]) -> Proven
     for attempt in attempts:
         for name, version in attempt.surroundings.items():
             parts.setdefault(name, set()).add(version)
-    surroundings = tuple((name, tuple(sorted(found))) for name, found in sorted(parts.items()))
+    surroundings = tuple((name, tuple(sorted(seen))) for name, seen in sorted(parts.items()))
     return Provenance(part.revision, tuple(sorted(scorers)), tuple(sorted(versions)), surroundings)
 
 

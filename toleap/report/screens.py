@@ -31,14 +31,14 @@ _FOLDED = 1_200
 def run_screen(run: RunResult, *, full: bool) -> RenderableType:
     """A run: its settings, what it was played with, and a line of signs for each task."""
     settings = run.settings if full else changed_settings(run)
-    shown = {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in sorted(settings.items())}
-    more = len(run.settings) - len(shown)
+    values = {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in sorted(settings.items())}
+    more = len(run.settings) - len(values)
     parts: list[RenderableType] = [
         Text(clean(f"{run.name}: {run.model}, begun {run.created or DASH}, settings {run.fingerprint}"), "bold"),
-        _spaced(grid(_pairs("setting", shown))),
+        _spaced(grid(_pairs("setting", values))),
     ]
     if more:
-        parts[-1:] = [grid(_pairs("setting", shown)), _spaced(Text(f"{more} more are as usual; --full shows them"))]
+        parts[-1:] = [grid(_pairs("setting", values)), _spaced(Text(f"{more} more are as usual; --full shows them"))]
     for part in run.benchmarks:
         heading = f"{part.title} ({part.name}), revision {part.revision or DASH}"
         played = {name: " + ".join(versions) for name, versions in environment(part).items()}
@@ -76,9 +76,9 @@ def _signs(part: BenchmarkResult) -> RenderableType:
         ended = [row for row in attempts if row.ending is not None]
         turns = number(sum(row.turns for row in ended) / len(ended) if ended else None)
         endings = Counter(row.ending.value for row in ended if row.ending is not None)
-        said = ", ".join(f"{name} {count}" for name, count in endings.most_common()) or DASH
+        listed = ", ".join(f"{name} {count}" for name, count in endings.most_common()) or DASH
         signs = "".join(_SIGNS[stand] for stand in stands)
-        rows.append(Line(task, (signs, f"{stands.count('correct')} of {scored}", turns, said)))
+        rows.append(Line(task, (signs, f"{stands.count('correct')} of {scored}", turns, listed)))
     return grid(Section("task", ("attempts", "right", "turns", "endings"), tuple(rows), frozenset({"endings"})))
 
 
@@ -136,8 +136,8 @@ def _subcall(subcall: SubCall, *, full: bool) -> Iterable[RenderableType]:
 def _call(call: ToolCall, result: ToolResult, *, full: bool) -> Iterable[RenderableType]:
     arguments = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
     form = "" if call.form is CallForm.PLAIN else f"  [{call.form.value}]"
-    shown = lines(arguments) if full else clean(arguments, _FOLDED // 4)
-    yield Text.assemble(("→ ", "blue"), (clean(call.name), "bold blue"), f" {shown}", (form, "yellow"))
+    written = lines(arguments) if full else clean(arguments, _FOLDED // 4)
+    yield Text.assemble(("→ ", "blue"), (clean(call.name), "bold blue"), f" {written}", (form, "yellow"))
     marks = [result.error.value if result.error else "", "cut" if result.truncated else "", "cached" * result.cached]
     told = " · ".join([f"{len(result.text):,} characters, {result.ms / 1000:.1f} s", *filter(None, marks)])
     yield Text(f"← {told}", style="red" if result.error else "dim")

@@ -219,11 +219,11 @@ _RANGES: Mapping[str, Callable[[TurnRange], str]] = {
     "so far %": lambda part: percent(part.so_far),
 }
 _HELPERS: Mapping[str, Callable[[Helpers], str]] = {
-    "summaries": lambda found: f"{found.summaries:,}",
-    "readings": lambda found: f"{found.readings:,}",
-    "not read": lambda found: f"{found.unread:,}",
-    "not read %": lambda found: percent(found.unread_share),
-    "failed asks": lambda found: f"{found.failed_asks:,}",
-    "tokens in": lambda found: number(found.prompt_tokens),
-    "tokens out": lambda found: number(found.completion_tokens),
+    "summaries": lambda helpers: f"{helpers.summaries:,}",
+    "readings": lambda helpers: f"{helpers.readings:,}",
+    "not read": lambda helpers: f"{helpers.unread:,}",
+    "not read %": lambda helpers: percent(helpers.unread_share),
+    "failed asks": lambda helpers: f"{helpers.failed_asks:,}",
+    "tokens in": lambda helpers: number(helpers.prompt_tokens),
+    "tokens out": lambda helpers: number(helpers.completion_tokens),
 }

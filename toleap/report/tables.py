@@ -36,12 +36,14 @@ def build_table(runs: Sequence[RunResult], *, missing: Missing = "report") -> Ta
     for name in dict.fromkeys(part.name for run in ordered for part in run.benchmarks):
         parts = [(run, part) for run in ordered for part in run.benchmarks if part.name == name]
         blocks = [rows_of(run, part, missing, names[id(run)]) for run, part in parts]
-        marks, found = differences([Entry(run, rows[0]) for (run, _), rows in zip(parts, blocks, strict=True)])
+        marks, notes_between = differences(
+            [Entry(run, rows[0]) for (run, _), rows in zip(parts, blocks, strict=True)]
+        )
         for block, mark in zip(blocks, marks, strict=True):
             rows += [replace(row, flags=(*row.flags, *mark.flags), differs=mark.differs) for row in block]
         for (run, part), block in zip(parts, blocks, strict=True):
             notes += [*notes_of(run, part, missing), *conduct_notes(block[0])]
-        compared += found
+        compared += notes_between
     return Table(tuple(rows), (*notes, *_merged(compared)), missing, compare_variants(ordered))
 
 

@@ -290,8 +290,8 @@ def _flat(row: Row) -> dict[str, Any]:
 def _plain(value: object) -> Any:
     """Dataclasses, mappings and tuples as JSON's objects and arrays."""
     if is_dataclass(value) and not isinstance(value, type):
-        found = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        return {**found, "complete": value.complete} if isinstance(value, Counts) else found
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {**plain, "complete": value.complete} if isinstance(value, Counts) else plain
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

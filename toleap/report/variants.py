@@ -33,13 +33,13 @@ def variant_names(runs: Sequence[RunResult]) -> list[str]:
 
 def pairs(runs: Sequence[RunResult]) -> list[Pair]:
     """Every variant with the first one of its ablation, or with the first that is among the runs."""
-    found: list[Pair] = []
+    compared: list[Pair] = []
     for (first_name, _), members in _groups(runs).items():
         first = next((member for member in members if member[0].name == first_name), members[0])
-        found += [
+        compared += [
             Pair(run, first[0], shown(values), shown(first[1])) for run, values in members if run is not first[0]
         ]
-    return found
+    return compared
 
 
 def shown(values: Mapping[str, Any]) -> str:

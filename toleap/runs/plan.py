@@ -200,14 +200,14 @@ def identity(plan: Plan, tool_schemas: Sequence[Mapping[str, Any]]) -> dict[str,
         texts["prompt.read"] = prompt("read")
     profile = profile_for(plan.model.profile)
     served = [profile.tool_call_parser, profile.reasoning_parser, *profile.serve] if plan.model.source else []
-    shown = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
+    schemas = orjson.dumps(list(tool_schemas), option=orjson.OPT_SORT_KEYS)
     return {
         **flat,
         "model.digest": plan.model.digest,
         "model.precision": plan.model.precision,
         "model.served_with": " ".join(served),
         **{key: _short(text.encode()) for key, text in texts.items()},
-        "dock.schemas": _short(shown),
+        "dock.schemas": _short(schemas),
     }
 
 

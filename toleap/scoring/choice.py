@@ -55,21 +55,21 @@ def compare(answer: str, gold: str) -> Finding:
     wanted = read_letters(gold)
     if len(wanted) != 1:
         return Finding("unscored", "the gold answer is not one letter from A to Z")
-    found = read_letters(answer)
-    if not found:
+    letters = read_letters(answer)
+    if not letters:
         return Finding("wrong", "no letter is marked as the choice")
-    shown = ", ".join(sorted(found))
-    if len(found) > 1:
-        return Finding("wrong", f"ambiguous: {shown} are all marked as the choice", shown)
-    if found == wanted:
-        return Finding("correct", "the gold letter", shown)
-    return Finding("wrong", "another letter", shown)
+    listed = ", ".join(sorted(letters))
+    if len(letters) > 1:
+        return Finding("wrong", f"ambiguous: {listed} are all marked as the choice", listed)
+    if letters == wanted:
+        return Finding("correct", "the gold letter", listed)
+    return Finding("wrong", "another letter", listed)
 
 
 def read_letters(text: str) -> frozenset[str]:
     """The letters that the text marks as its choice by the strongest kind of mark, upper-case; empty for none."""
-    shown = plain(text)
-    return _only_letters(shown) or _found(_ANNOUNCED, shown) or _found(_MARKED, shown)
+    visible = plain(text)
+    return _only_letters(visible) or _found(_ANNOUNCED, visible) or _found(_MARKED, visible)
 
 
 def _only_letters(text: str) -> frozenset[str]:

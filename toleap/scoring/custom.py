@@ -40,8 +40,8 @@ class CustomRule:
         try:
             result = self.function(question, answer, gold, response)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the scorer's own failure is never the model's
-            said = f"{self.path.name} raised {told(error)}"
-            return Finding("unscored", short(without(said, gold)), answer)
+            reason = f"{self.path.name} raised {told(error)}"
+            return Finding("unscored", short(without(reason, gold)), answer)
         return self._finding(result, answer)
 
     def _finding(self, result: object, answer: str) -> Finding:
@@ -51,8 +51,8 @@ class CustomRule:
             case (bool(correct), str(reason)):
                 pass
             case _:
-                shown = f"{self.path.name} returned {type(result).__name__}, not a bool or a (bool, reason)"
-                return Finding("unscored", shown, answer)
+                problem = f"{self.path.name} returned {type(result).__name__}, not a bool or a (bool, reason)"
+                return Finding("unscored", problem, answer)
         return Finding("correct" if correct else "wrong", short(reason), answer)
 
 

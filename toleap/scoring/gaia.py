@@ -45,8 +45,8 @@ def _same_list(answer: str, gold: str) -> bool:
 
 def _same_number(answer: str, gold: str) -> bool:
     """Exact equality; an answer that is no number counts as infinity."""
-    found = _number(answer.translate(_NUMBER_SIGNS))
-    return (math.inf if found is None else found) == _number(gold)
+    number = _number(answer.translate(_NUMBER_SIGNS))
+    return (math.inf if number is None else number) == _number(gold)
 
 
 def _number(text: str) -> float | None:

@@ -43,8 +43,8 @@ def _unread(verdicts: Iterable[Verdict]) -> int:
 
 def _stated(verdicts: Iterable[Verdict]) -> tuple[list[int], list[bool]]:
     """The confidence in percent and the outcome of each verdict whose judge reported a confidence."""
-    found = [(confidence_of(verdict), verdict.status == "correct") for verdict in verdicts]
-    kept = [(stated, right) for stated, right in found if isinstance(stated, int) and 0 <= stated <= 100]
+    pairs = [(confidence_of(verdict), verdict.status == "correct") for verdict in verdicts]
+    kept = [(stated, right) for stated, right in pairs if isinstance(stated, int) and 0 <= stated <= 100]
     return [stated for stated, _ in kept], [right for _, right in kept]
 
 
@@ -88,17 +88,17 @@ def _ece(name: str, bins: int, value: float | None, count: int, unread: int) -> 
 
 
 def _attempted(verdicts: Sequence[Verdict]) -> tuple[Figure, ...]:
-    found = attempted_scores(map(_grade, verdicts))
-    nothing = "" if found.attempted else "nothing was attempted" if found.total else "nothing is scored"
+    scores = attempted_scores(map(_grade, verdicts))
+    nothing = "" if scores.attempted else "nothing was attempted" if scores.total else "nothing is scored"
     return (
         Figure(
             "accuracy_given_attempted",
             "accuracy given attempted",
-            value=found.accuracy_given_attempted,
-            verdicts=found.attempted,
+            value=scores.accuracy_given_attempted,
+            verdicts=scores.attempted,
             reason=nothing,
         ),
-        Figure("f1", "F1", value=found.f1, verdicts=found.total, reason="" if found.total else nothing),
+        Figure("f1", "F1", value=scores.f1, verdicts=scores.total, reason="" if scores.total else nothing),
     )
 
 
@@ -141,12 +141,12 @@ def figures(names: Iterable[str], verdicts: Sequence[Verdict]) -> tuple[Figure, 
 
     A name that this version does not know gives a figure without a value: runs outlive versions.
     """
-    found: list[Figure] = []
+    results: list[Figure] = []
     for name in names:
         measure = MEASURES.get(name)
         unknown = Figure(name, name, value=None, verdicts=0, reason="this version of toleap has no such measure")
-        found += measure(verdicts) if measure else (unknown,)
-    return tuple(found)
+        results += measure(verdicts) if measure else (unknown,)
+    return tuple(results)
 
 
 @dataclass(frozen=True, slots=True)

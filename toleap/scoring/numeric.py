@@ -95,18 +95,18 @@ def compare(answer: str, gold: str, tolerance: Decimal = _ZERO) -> Finding:
     except ValueError as error:
         return Finding("unscored", f"the gold answer is no number: {error}")
     try:
-        found = read_number(answer)
+        number = read_number(answer)
     except ValueError as error:
         return Finding("wrong", f"not a number: {error}")
-    shown = f"{found.value} {found.unit}".strip()
-    if found.unit and found.unit != wanted.unit and (wanted.unit or found.unit in _MAYBE_SCALES):
-        meant = "it may be a unit or a scale" if found.unit in _MAYBE_SCALES else "not that of the gold answer"
-        return Finding("wrong", f"the unit {found.unit!r}: {meant}", shown)
-    if found.value == wanted.value:
-        return Finding("correct", "equals the gold number", shown)
-    if tolerance and _near(found.value, wanted.value, tolerance):
-        return Finding("correct", f"within {tolerance} of the gold number", shown)
-    return Finding("wrong", "differs from the gold number", shown)
+    written = f"{number.value} {number.unit}".strip()
+    if number.unit and number.unit != wanted.unit and (wanted.unit or number.unit in _MAYBE_SCALES):
+        meant = "it may be a unit or a scale" if number.unit in _MAYBE_SCALES else "not that of the gold answer"
+        return Finding("wrong", f"the unit {number.unit!r}: {meant}", written)
+    if number.value == wanted.value:
+        return Finding("correct", "equals the gold number", written)
+    if tolerance and _near(number.value, wanted.value, tolerance):
+        return Finding("correct", f"within {tolerance} of the gold number", written)
+    return Finding("wrong", "differs from the gold number", written)
 
 
 def read_number(text: str) -> Number:
@@ -118,9 +118,9 @@ def read_number(text: str) -> Number:
     if len(text) > _LONGEST:
         raise ValueError(f"longer than {_LONGEST} characters")
     # Two blanks, because one could separate thousands.
-    shown = plain(text).replace("\n", "  ").strip("{}")
-    shown = shown[_end_of_label(shown) :].strip().removesuffix(".")
-    match = _NUMBER.match(shown)
+    visible = plain(text).replace("\n", "  ").strip("{}")
+    visible = visible[_end_of_label(visible) :].strip().removesuffix(".")
+    match = _NUMBER.match(visible)
     if match is None:
         raise ValueError("there is no number at its beginning")
     sign, inner = match["sign"], match["inner"]
@@ -129,7 +129,7 @@ def read_number(text: str) -> Number:
     digits = re.sub("[,' ]", "", match["digits"])
     exponent = match["e"] or match["power"] or "0"
     value = Decimal(f"{sign or inner}{digits or 0}{match['fraction'] or ''}e{exponent}")
-    rest = shown[match.end() :]
+    rest = visible[match.end() :]
     if _MORE_DIGITS.match(rest):
         raise ValueError("its notation is unknown")
     factor, unit = _scale_and_unit(rest.strip())
@@ -176,6 +176,6 @@ def _is_unit(word: str) -> bool:
     return fitting and all(char in "²³" or unicodedata.category(char) not in {"No", "Nl"} for char in word)
 
 
-def _near(found: Decimal, wanted: Decimal, tolerance: Decimal) -> bool:
-    distance = _EXACT.abs(_EXACT.subtract(found, wanted))
+def _near(number: Decimal, wanted: Decimal, tolerance: Decimal) -> bool:
+    distance = _EXACT.abs(_EXACT.subtract(number, wanted))
     return distance <= _EXACT.multiply(_EXACT.abs(wanted), tolerance)

@@ -76,8 +76,8 @@ class FindingScorer:
         """What the function finds; an attempt without any answer is wrong whatever it would find."""
         if answer is None or not answer.strip():
             return Verdict("wrong", NO_ANSWER, self.fingerprint)
-        found = self.find(task, answer, response)
-        return Verdict(found.status, found.reason, self.fingerprint, extracted=found.extracted)
+        finding = self.find(task, answer, response)
+        return Verdict(finding.status, finding.reason, self.fingerprint, extracted=finding.extracted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,14 @@ def completion(model: str, message: Message, prompt: int) -> dict[str, Any]:
     A message that names its ``finish_reason`` ends with that.
     """
     finish = message.pop("finish_reason", "tool_calls" if "tool_calls" in message else "stop")
-    said = max(1, len(orjson.dumps(message)) // BYTES_PER_TOKEN)
+    tokens = max(1, len(orjson.dumps(message)) // BYTES_PER_TOKEN)
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said},
+        "usage": {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens},
     }
 
 
@@ -59,6 +59,6 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     return web.Response(body=orjson.dumps(value), status=status, headers=headers, content_type="application/json")
 
 
-def error_response(status: int, said: str, headers: Mapping[str, str] | None = None) -> web.Response:
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """An error as ChatCompletions endpoints send it."""
-    return json_response({"error": {"message": said, "type": "scripted", "code": status}}, status, headers)
+    return json_response({"error": {"message": message, "type": "scripted", "code": status}}, status, headers)

@@ -20,8 +20,8 @@ _NOT_THE_MODEL = frozenset({"transformers_version", "_name_or_path", "_model_nam
 
 def weight_files(folder: Path) -> list[Path]:
     """The weight files directly in a model folder, sorted by name; empty files are none."""
-    found = {path for pattern in WEIGHTS for path in folder.glob(pattern) if path.is_file() and path.stat().st_size}
-    return sorted(path for path in found if path.name != "training_args.bin")
+    files = {path for pattern in WEIGHTS for path in folder.glob(pattern) if path.is_file() and path.stat().st_size}
+    return sorted(path for path in files if path.name != "training_args.bin")
 
 
 def folder_digest(folder: Path) -> str:

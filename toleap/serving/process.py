@@ -99,7 +99,7 @@ class ServerProcess:
             ServerFault: the server ended first, or ``patience`` seconds passed.
         """
         started = time.monotonic()
-        said = started
+        told = started
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while not await _answers(session, url):
                 now = time.monotonic()
@@ -107,8 +107,8 @@ class ServerProcess:
                     raise ServerFault(f"the server ended with status {self._process.returncode}", fatal=True)
                 if now - started > patience:
                     raise ServerFault(f"no answer from {url} within {patience:.0f} s", fatal=True)
-                if now - said >= every:
-                    said = now
+                if now - told >= every:
+                    told = now
                     progress(f"waiting for the server, {now - started:.0f} s")
                 await asyncio.sleep(0.2)
 

@@ -143,10 +143,10 @@ class ScriptedServer:
                     await asyncio.sleep(self._latency)
             if isinstance(answer, web.Response):
                 return answer
-            said = orjson.dumps(spoilt(answer, self._faults) if failing else answer)
+            answer_body = orjson.dumps(spoilt(answer, self._faults) if failing else answer)
             if failing and self._faults.breaks_body:
-                return await broken(request, said, self._faults)
-            return web.Response(body=said, content_type="application/json")
+                return await broken(request, answer_body, self._faults)
+            return web.Response(body=answer_body, content_type="application/json")
 
     def _fails(self, body: bytes) -> bool:
         if self._faults.match.encode() not in body:

@@ -76,8 +76,8 @@ class ScriptedProcess:
         if self._process is None:
             raise RuntimeError("the server was not started")
         status = await self._process.wait_closed()
-        said = " | ".join(last_lines(self._process.log)[-2:])
-        return ServerFault(f"the scripted server ended with status {status}: {said}")
+        last = " | ".join(last_lines(self._process.log)[-2:])
+        return ServerFault(f"the scripted server ended with status {status}: {last}")
 
     async def restart(self) -> None:
         """Start a server that has died again, on its old port; raises what starting it does."""
@@ -97,8 +97,8 @@ class ScriptedProcess:
         give_up = time.monotonic() + patience
         while (port := _port_in(port_file)) is None:
             if not self._process.alive:
-                said = (last_lines(self._process.log) or ["no word"])[-1]
-                raise UsageError(f"the scripted server did not start: {said.removeprefix('error: ')}")
+                last = (last_lines(self._process.log) or ["no word"])[-1]
+                raise UsageError(f"the scripted server did not start: {last.removeprefix('error: ')}")
             if time.monotonic() > give_up:
                 raise ServerFault(f"the scripted server did not start within {patience:.0f} s", fatal=True)
             await asyncio.sleep(0.05)

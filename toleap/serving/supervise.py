@@ -91,7 +91,7 @@ def _end_orphans() -> None:
 def _children() -> list[int]:
     """Our direct children, from /proc; none where there is no /proc."""
     us = os.getpid()
-    found = []
+    children = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             # The second field is the command in parentheses and may hold anything; the parent follows the state.
@@ -99,8 +99,8 @@ def _children() -> list[int]:
         except OSError:
             continue
         if len(fields) > 1 and int(fields[1]) == us:
-            found.append(int(entry.parent.name))
-    return found
+            children.append(int(entry.parent.name))
+    return children
 
 
 def _die_with(supervisor: int) -> None:

@@ -220,5 +220,5 @@ def diagnose(log: Path, what: str) -> str:
     text = "\n".join(lines)
     advice = next((advice for pattern, advice in _CAUSES if pattern.search(text)), "")
     errors = dict.fromkeys(line for line in lines if _ERROR.match(line) and not _SAYS_NOTHING.search(line))
-    said = " | ".join(line[:_LONGEST_LINE] for line in list(errors)[-2:] or lines[-2:])
-    return "; ".join(part for part in (what, advice, f"it said: {said}" if said else "", f"log: {log}") if part)
+    cause = " | ".join(line[:_LONGEST_LINE] for line in list(errors)[-2:] or lines[-2:])
+    return "; ".join(part for part in (what, advice, f"it said: {cause}" if cause else "", f"log: {log}") if part)

@@ -117,10 +117,10 @@ def prepare_builtin(name: str, *, log: Log = _ignore, serving_python: str | None
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.") as temporary:
             gguf = _download(BUILTIN[name], Path(temporary), log)
             log(f"converting {name} for the model server")
-            made = Path(temporary) / "model"
-            _convert(server, gguf, made)
-            (made / _MARKER).write_text(recipe, encoding="utf-8")
-            _put_in_place(made, target, recipe)
+            converted = Path(temporary) / "model"
+            _convert(server, gguf, converted)
+            (converted / _MARKER).write_text(recipe, encoding="utf-8")
+            _put_in_place(converted, target, recipe)
     return target
 
 
@@ -139,9 +139,9 @@ def _download(model: Builtin, folder: Path, log: Log) -> Path:
     if not gguf.is_file():
         raise UsageError(f"{model.requirement} holds no {model.file}: another package of that name was installed")
     with gguf.open("rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
-    if found != model.sha256:
-        raise UsageError(f"{model.requirement}: {gguf.name} has SHA-256 {found}, expected {model.sha256}")
+        actual = hashlib.file_digest(handle, "sha256").hexdigest()
+    if actual != model.sha256:
+        raise UsageError(f"{model.requirement}: {gguf.name} has SHA-256 {actual}, expected {model.sha256}")
     return gguf
 
 
@@ -155,12 +155,12 @@ def _convert(server: ServerEnvironment, gguf: Path, out: Path) -> None:
         raise UsageError(f"{server.python} could not convert {gguf.name}: {last.strip()[:400]}")
 
 
-def _put_in_place(made: Path, target: Path, recipe: str) -> None:
-    made.chmod(0o755)
+def _put_in_place(converted: Path, target: Path, recipe: str) -> None:
+    converted.chmod(0o755)
     try:
         if target.is_dir() and not _is_prepared(target, recipe):
-            target.rename(made.with_name("outdated"))
-        made.rename(target)
+            target.rename(converted.with_name("outdated"))
+        converted.rename(target)
     except OSError:
         # Another process was first; its folder is as good, since it appears whole too.
         if not _is_prepared(target, recipe):

@@ -25,9 +25,9 @@ def conduct_of(turns: Sequence[Turn]) -> Conduct:
     new: list[int] = []
     for turn in turns:
         before = len(seen)
-        made = [identity(call) for call in turn.calls if call.problem is None]
-        seen.update(made)
-        calls.append(len(made))
+        identities = [identity(call) for call in turn.calls if call.problem is None]
+        seen.update(identities)
+        calls.append(len(identities))
         new.append(len(seen) - before)
     forms = [call.form for turn in turns for call in turn.calls]
     signs = {sign for turn in turns for sign in signs_of(turn)}

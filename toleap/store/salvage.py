@@ -85,10 +85,10 @@ def _problem(path: Path) -> str | None:
     """What is wrong with the file's structure; a record that is not what was written is no problem of the file."""
     try:
         with contextlib.closing(connect(path, read_only=True)) as database:
-            found = str(database.execute("PRAGMA integrity_check(1)").fetchone()[0])
+            answer = str(database.execute("PRAGMA integrity_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
-        found = str(error) if is_damage(error) else "ok"
-    return None if found == "ok" else " ".join(found.split())
+        answer = str(error) if is_damage(error) else "ok"
+    return None if answer == "ok" else " ".join(answer.split())
 
 
 def _free(path: Path) -> Path:

@@ -114,10 +114,10 @@ class RunState:
 
     def lost(self) -> list[Key]:
         """Attempts that had ended, and are owed since the record of it is damaged."""
-        found = {key for kind, key in self.damaged.values() if kind == Kind.ENDED}
+        keys = {key for kind, key in self.damaged.values() if kind == Kind.ENDED}
         return sorted(
             key
-            for key in found
+            for key in keys
             if key.attempt < self._k(key.benchmark, key.task) and self.ended(key, self.origin(key.benchmark)) is None
         )
 
@@ -125,12 +125,12 @@ class RunState:
     def strays(self) -> dict[str, dict[str, int]]:
         """Attempts that nothing says are planned: benchmark → task → how many attempts it must have."""
         known = {(name, task): self._k(name, task) for name in self.parts for task in self.tasks.get(name, {})}
-        found: dict[str, dict[str, int]] = {}
+        strays: dict[str, dict[str, int]] = {}
         for key in itertools.chain(self.endings, self.failures, (key for key, _, _ in self.verdicts)):
             if key.attempt >= known.get((key.benchmark, key.task), 0):
-                tasks = found.setdefault(key.benchmark, {})
+                tasks = strays.setdefault(key.benchmark, {})
                 tasks[key.task] = max(tasks.get(key.task, 0), key.attempt + 1)
-        return found
+        return strays
 
     @property
     def problem(self) -> str | None:
@@ -258,11 +258,11 @@ def _row(state: RunState, key: Key, ended: Ended | None, part: Benchmark) -> Att
 
 def verdicts_of(state: RunState, benchmark: str) -> Mapping[str, dict[Key, Verdict]]:
     """Every scorer's verdicts on the ended attempts of a benchmark: fingerprint → attempt → verdict."""
-    found: dict[str, dict[Key, Verdict]] = {}
+    by_scorer: dict[str, dict[Key, Verdict]] = {}
     origin = state.origin(benchmark)
     endings = {key: state.ended(key, origin) for key in state.keys(benchmark)}
     for (key, digest, scorer), (_, verdict) in state.verdicts.items():
         ended = endings.get(key)
         if ended is not None and digest == ended.digest:
-            found.setdefault(scorer, {})[key] = verdict
-    return found
+            by_scorer.setdefault(scorer, {})[key] = verdict
+    return by_scorer

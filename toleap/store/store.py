@@ -142,8 +142,8 @@ class Store:
         ]
         # Last, since what comes before the newest settings is no problem any more.
         settings: list[Said] = [(Key("", "", 0), run)] if state.problem or not same(state.run, run) else []
-        if said := [*parts, *planned, *settings]:
-            await self._append(*said)
+        if bodies := [*parts, *planned, *settings]:
+            await self._append(*bodies)
 
     async def put_scorers(self, benchmark: str, scorers: Sequence[ScoredBy], measures: Sequence[str]) -> None:
         """From now on these scorers' verdicts count, the headline's first, and these measures stand beside them.
@@ -267,9 +267,9 @@ class Store:
                     return Unjudged(key, digest, ended.answer, ended.response)
         raise StoreFault(f"{self._path}: the record of how {key} ended is gone")
 
-    async def _append(self, *said: Said) -> None:
+    async def _append(self, *bodies: Said) -> None:
         """Append records, all of them or none."""
-        await self._writer.write(lambda db: insert(db, [records.sealed(key, body) for key, body in said]))
+        await self._writer.write(lambda db: insert(db, [records.sealed(key, body) for key, body in bodies]))
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

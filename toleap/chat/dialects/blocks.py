@@ -111,8 +111,12 @@ class AgentCPM:
     def system(self, prompt: str, schemas: Sequence[Mapping[str, Any]]) -> str:
         if not schemas:
             return prompt
-        shown = [_shown(schema) for schema in schemas]
-        return prompt + _HERMES_TOOLS.format(tools=as_lines(shown)) + (_AGENTCPM_CODE if shown != [*schemas] else "")
+        descriptions = [_shown(schema) for schema in schemas]
+        return (
+            prompt
+            + _HERMES_TOOLS.format(tools=as_lines(descriptions))
+            + (_AGENTCPM_CODE if descriptions != [*schemas] else "")
+        )
 
     def read(
         self, reply: Message, *, keep_thoughts: bool, turn: int, tools: Collection[str] = (), cut: bool = False

@@ -99,13 +99,13 @@ def message_call(text: str, tools: Collection[str]) -> list[ToolCall]:
 def xml_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
     """Elements that invoke a function, with one element for each parameter, or with JSON inside."""
     calls = []
-    for found in _INVOKED.finditer(text):
-        name, body = known_name(found["name"], tools), found["body"]
+    for match in _INVOKED.finditer(text):
+        name, body = known_name(match["name"], tools), match["body"]
         if body.strip().startswith("{"):
             calls.append(named_call(name, body.strip(), tools))
             continue
         pairs = [(p["key"], p["value"], 'string="false"' in p["kind"]) for p in _PARAMETER.finditer(body)]
-        if pairs or (found["close"] and not body.strip()):
+        if pairs or (match["close"] and not body.strip()):
             calls.append(_with_texts(name, pairs, tools))
     return calls
 
@@ -152,7 +152,7 @@ def trained_call(text: str, tools: Collection[str]) -> ToolCall:
 
 def trained_names(tools: Collection[str]) -> dict[str, str]:
     """The names under which models were trained on some of these tools, each with the tool's own."""
-    return {shown: ours for ours, shown in SHOWN_AS.items() if ours in tools and shown not in tools}
+    return {trained: ours for ours, trained in SHOWN_AS.items() if ours in tools and trained not in tools}
 
 
 def element_call(text: str, tools: Collection[str]) -> list[ToolCall]:
@@ -185,8 +185,8 @@ def paired_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
 
 def called_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
     """``call:name{key:value}``, with texts between marks of their own."""
-    found = _CALLED.fullmatch(text)
-    if found is None:
+    match = _CALLED.fullmatch(text)
+    if match is None:
         return []
     texts: list[str] = []
 
@@ -194,9 +194,9 @@ def called_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
         texts.append(text[1] if text[1] is not None else text[2])
         return f'"\x00{len(texts) - 1}"'
 
-    plain = _BARE_KEY.sub(r'\1"\2":', "{" + _ESCAPED.sub(kept, found[2]) + "}")
+    plain = _BARE_KEY.sub(r'\1"\2":', "{" + _ESCAPED.sub(kept, match[2]) + "}")
     whole = re.sub(r'"\x00(\d+)"', lambda place: json.dumps(texts[int(place[1])]), plain)
-    return [named_call(known_name(found[1], tools), whole, tools)]
+    return [named_call(known_name(match[1], tools), whole, tools)]
 
 
 def python_calls(text: str, tools: Collection[str]) -> list[ToolCall]:
@@ -290,17 +290,17 @@ def _made(name: str, arguments: Any, tools: Collection[str]) -> ToolCall:
 
 def _one_by_one(text: str) -> Iterator[Any]:
     """Objects one behind the other, with blanks, commas or semicolons between them; none if one is torn."""
-    decoder, position, found = json.JSONDecoder(), 0, []
+    decoder, position, values = json.JSONDecoder(), 0, []
     while position < len(text):
         try:
             _, end = decoder.raw_decode(text, position)
-            found.append(strict(text[position:end]))
+            values.append(strict(text[position:end]))
         except (ValueError, RecursionError):
             return
         between = re.compile(r"[\s,;]*").match(text, end)
         position = between.end() if between else end
-    if len(found) > 1:
-        yield from found
+    if len(values) > 1:
+        yield from values
 
 
 def _mentions(text: str, tools: Collection[str]) -> bool:

@@ -28,8 +28,8 @@ def in_thoughts() -> ToolCall:
 
 def cut_off(before: str, name: str = "") -> ToolCall:
     """A call that stops too early."""
-    said = " ".join(name.split())[:64]
-    call = f"The call of {said}" if said else "The tool call"
+    label = " ".join(name.split())[:64]
+    call = f"The call of {label}" if label else "The tool call"
     text = f"{call} was cut off before {before}: write it again, complete and shorter."
     return ToolCall("", "", problem=text, form=CallForm.CUT)
 
@@ -37,7 +37,7 @@ def cut_off(before: str, name: str = "") -> ToolCall:
 def object_call(text: str, tools: Collection[str]) -> ToolCall:
     """The call in ``{"name": …, "arguments": {…}}``, without an id."""
     try:
-        value, mended = read_json(text.strip(), lambda found: _names(found, tools))
+        value, mended = read_json(text.strip(), lambda candidate: _names(candidate, tools))
     except Unreadable as error:
         return problem(error)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:

@@ -54,25 +54,25 @@ def foreign(text: str, tools: Collection[str], *, cut: bool = False) -> Foreign 
     if not tools or not text:
         return None
     for family in FAMILIES:
-        found = [(match, calls) for match in _marked_in(text, family, tools)
+        matches = [(match, calls) for match in _marked_in(text, family, tools)
                  if (calls := _read(family, match, tools, cut=cut and match.end() == len(text)))]  # fmt: skip
-        if found:
-            places = (*(match.span() for match, _ in found), *(match.span() for match in _BETWEEN.finditer(text)))
-            return Foreign(tuple(call for _, calls in found for call in calls), places)
+        if matches:
+            places = (*(match.span() for match, _ in matches), *(match.span() for match in _BETWEEN.finditer(text)))
+            return Foreign(tuple(call for _, calls in matches for call in calls), places)
     return None if cut or len(text) > _LONGEST_WHOLE else _unmarked(text, tools)
 
 
 def _marked_in(text: str, family: Family, tools: Collection[str]) -> list[re.Match[str]]:
     """Where a family's marks stand around a tool's name, and are not only spoken of."""
     names = {*tools, *trained_names(tools)}
-    found = [
+    matches = [
         match
         for match in family.around.finditer(text)
         if _names_one(match.groupdict().get("tool") or match["body"], names)
     ]
-    spoken = [match.span() for match in _SPOKEN.finditer(text)] if found else []
-    answered = bool(found) and is_tagged(text)
-    return [match for match in found if not _is_spoken(match, spoken) and not (answered and _is_in_line(match))]
+    spoken = [match.span() for match in _SPOKEN.finditer(text)] if matches else []
+    answered = bool(matches) and is_tagged(text)
+    return [match for match in matches if not _is_spoken(match, spoken) and not (answered and _is_in_line(match))]
 
 
 def _is_spoken(match: re.Match[str], spoken: Sequence[tuple[int, int]]) -> bool:
@@ -92,14 +92,14 @@ def _line_before(match: re.Match[str]) -> str:
 
 def _unmarked(text: str, tools: Collection[str]) -> Foreign | None:
     """The calls that a text is without any marks, or that JSON at its end is, on lines of its own."""
-    said = _TURN.sub("", text.strip()).strip()
-    starts = [match.start() for match in _LINES.finditer(said)][-_MOST_LINES:] if not is_tagged(said) else []
+    visible = _TURN.sub("", text.strip()).strip()
+    starts = [match.start() for match in _LINES.finditer(visible)][-_MOST_LINES:] if not is_tagged(visible) else []
     for start in (0, *starts):
         for family in WHOLE:
-            match = family.around.fullmatch(said, start)
+            match = family.around.fullmatch(visible, start)
             calls = _first(family.readers, match["body"], tools) if match else []
             if calls and all(call.name in tools for call in calls):
-                place = text.rfind(said[start:])
+                place = text.rfind(visible[start:])
                 return Foreign(tuple(_of(family, call) for call in calls), ((place, len(text)),))
     return None
 

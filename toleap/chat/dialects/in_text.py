@@ -37,7 +37,7 @@ class Grammar:
 
 
 @dataclass(slots=True)
-class Found:
+class Layout:
     """Where thoughts and calls stand in a text. ``hidden``: there are calls in the thoughts."""
 
     thoughts: list[Span]
@@ -46,35 +46,35 @@ class Found:
     hidden: bool = False
 
 
-def find(text: str, grammar: Grammar, tools: Collection[str]) -> Found:
+def find(text: str, grammar: Grammar, tools: Collection[str]) -> Layout:
     """The thoughts (as ``without_thoughts`` knows them) and the calls outside them, each taken as a whole.
 
     A tag inside a call's strings is part of the string.
     """
-    found = Found([], [], [])
+    layout = Layout([], [], [])
     thinking: int | None = None
     position = 0
     while tag := grammar.tags.search(text, position):
         position = tag.end()
         if tag["slash"]:
             if thinking is None:
-                found = Found([(0, position)], [], [], found.hidden or bool(found.calls))
+                layout = Layout([(0, position)], [], [], layout.hidden or bool(layout.calls))
             else:
-                found.thoughts.append((thinking, position))
+                layout.thoughts.append((thinking, position))
             thinking = None
         elif tag["think"]:
             thinking = tag.start() if thinking is None else thinking
         elif thinking is not None:
-            found.hidden = True
+            layout.hidden = True
         elif not is_spoken_of(text, *tag.span()) and not _is_prose(text, *tag.span(), tools):
             position, calls = grammar.take(text, position, tools)
             if is_spoken_of(text, tag.start(), position):
                 continue
-            found.places.append((tag.start(), position))
-            found.calls += calls
+            layout.places.append((tag.start(), position))
+            layout.calls += calls
     if thinking is not None:
-        found.thoughts.append((thinking, len(text)))
-    return found
+        layout.thoughts.append((thinking, len(text)))
+    return layout
 
 
 def _is_prose(text: str, start: int, end: int, tools: Collection[str]) -> bool:
@@ -94,12 +94,12 @@ def without(text: str, *spans: Span) -> str:
 
 
 def calls_of(
-    reply: Message, text: str, found: Found, grammar: Grammar, tools: Collection[str], *, cut: bool
+    reply: Message, text: str, layout: Layout, grammar: Grammar, tools: Collection[str], *, cut: bool
 ) -> tuple[str, list[ToolCall]]:
     """The visible text of a reply without its calls, and the calls: in blocks, as its whole text, in the markup of
     another family, or lost in its thoughts. ``text`` is the visible text without the blocks."""
-    if found.calls:
-        return text, found.calls
+    if layout.calls:
+        return text, layout.calls
     bare, other = _whole(text, tools, cut=cut), foreign(text, tools, cut=cut)
     if bare is not None and (bare.problem is None or other is None) and not is_tagged(text):
         return "", [bare]
@@ -108,11 +108,11 @@ def calls_of(
     if extract_answer(text) is not None:
         return text, []
     content = content_of(reply)
-    thoughts = [content[start:end] for start, end in found.thoughts]
+    thoughts = [content[start:end] for start, end in layout.thoughts]
     thoughts += thoughts_of(reply)
     own = any(grammar.opening.search(thought) for thought in thoughts)
     family = "" if own else next((named for thought in thoughts if (named := family_in(thought, tools))), "")
-    if found.hidden or family or own:
+    if layout.hidden or family or own:
         return text, [replace(in_thoughts(), family=family)]
     return text, []
 
@@ -122,14 +122,14 @@ def read_text(
 ) -> Reading:
     """The reading of a reply whose calls stand in its text, and go back as they were written."""
     content = content_of(reply)
-    found = find(content, grammar, tools)
-    visible = grammar.marks.sub("", without(content, *found.thoughts, *found.places)).strip()
-    text, calls = calls_of(reply, visible, found=found, grammar=grammar, tools=tools, cut=cut)
-    said = content if keep_thoughts else without(content, *found.thoughts).strip()
+    layout = find(content, grammar, tools)
+    visible = grammar.marks.sub("", without(content, *layout.thoughts, *layout.places)).strip()
+    text, calls = calls_of(reply, visible, layout=layout, grammar=grammar, tools=tools, cut=cut)
+    kept = content if keep_thoughts else without(content, *layout.thoughts).strip()
     if not calls and (calls := listed_calls(reply, tools, cut=cut)):
         # The server has a parser of its own. The model has to see what it called.
-        said = "\n".join(filter(None, [said, *(_written(call) for call in calls if call.problem is None)]))
-    return Reading(sayable(text), with_ids(calls, turn, tools), sent(reply, said, keep_thoughts))
+        kept = "\n".join(filter(None, [kept, *(_written(call) for call in calls if call.problem is None)]))
+    return Reading(sayable(text), with_ids(calls, turn, tools), sent(reply, kept, keep_thoughts))
 
 
 def _written(call: ToolCall) -> str:

@@ -200,13 +200,13 @@ def _string(token: str) -> Any:
     return json.loads(f'"{_ESCAPE.sub(_escape, token[1:-1])}"', strict=False)
 
 
-def _escape(found: re.Match[str]) -> str:
-    after = found[1]
+def _escape(match: re.Match[str]) -> str:
+    after = match[1]
     if after is None:
         return '\\"'
     if after == "'":
         return "'"
-    return found[0] if after[0] in '"\\/bfnrt' or len(after) > 1 else f"\\\\{after}"
+    return match[0] if after[0] in '"\\/bfnrt' or len(after) > 1 else f"\\\\{after}"
 
 
 def _literal(token: str) -> Any:

@@ -66,7 +66,7 @@ def only_thoughts(reply: Message, text: str) -> bool:
     if text.strip() or reply.get("refusal"):
         return False
     content = content_of(reply)
-    return swallowed_answer(content) is None and any(said.strip() for said in (*thoughts_of(reply), content))
+    return swallowed_answer(content) is None and any(thought.strip() for thought in (*thoughts_of(reply), content))
 
 
 def _items(value: Any) -> Sequence[Any]:

@@ -34,23 +34,23 @@ class Native:
         self, reply: Message, *, keep_thoughts: bool, turn: int, tools: Collection[str] = (), cut: bool = False
     ) -> Reading:
         content = content_of(reply)
-        found = find(content, HERMES, tools)
-        visible = without(content, *found.thoughts, *found.places).strip()
+        layout = find(content, HERMES, tools)
+        visible = without(content, *layout.thoughts, *layout.places).strip()
         by_server = listed_calls(reply, tools, cut=cut)
         text, written = (
             (visible, [])
             if by_server
-            else calls_of(reply, visible, found=found, grammar=HERMES, tools=tools, cut=cut)
+            else calls_of(reply, visible, layout=layout, grammar=HERMES, tools=tools, cut=cut)
         )
-        written = [_left(call, visible, in_block=bool(found.places)) for call in written]
+        written = [_left(call, visible, in_block=bool(layout.places)) for call in written]
         calls = with_ids(by_server or written, turn, tools)
         named = [call for call in calls if call.id]
-        said = content if keep_thoughts else without(content, *found.thoughts).strip()
-        if named and found.places:
-            said = without(content, *found.places).strip() if keep_thoughts else text
+        kept = content if keep_thoughts else without(content, *layout.thoughts).strip()
+        if named and layout.places:
+            kept = without(content, *layout.places).strip() if keep_thoughts else text
         elif named and not by_server:
-            said = "".join([*(content[start:end] for start, end in found.thoughts if keep_thoughts), text])
-        message = sent(reply, said, keep_thoughts)
+            kept = "".join([*(content[start:end] for start, end in layout.thoughts if keep_thoughts), text])
+        message = sent(reply, kept, keep_thoughts)
         if named:
             message["tool_calls"] = [_as_native(call) for call in named]
         return Reading(sayable(text), calls, message)

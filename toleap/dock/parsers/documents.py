@@ -31,8 +31,8 @@ def file(data: bytes, limit: int, name: str = "", member: str = "") -> Parsed:
     """
     if member:
         inside = archive(data)
-        found = _member(member, inside.namelist())
-        return file(inside.read(found), limit, found)
+        inner = _member(member, inside.namelist())
+        return file(inside.read(inner), limit, inner)
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
     parser = _parser(data, suffix)
     if parser is not None:
@@ -59,8 +59,8 @@ def _parser(data: bytes, suffix: str) -> Reads | None:
 
 def _zipped(data: bytes) -> Reads:
     names = archive(data).namelist()
-    found = [parser for folder, parser in _OFFICE.items() if any(name.startswith(folder) for name in names)]
-    return found[0] if found and "[Content_Types].xml" in names else listing
+    parsers = [parser for folder, parser in _OFFICE.items() if any(name.startswith(folder) for name in names)]
+    return parsers[0] if parsers and "[Content_Types].xml" in names else listing
 
 
 def _old(data: bytes) -> Reads:
@@ -124,8 +124,8 @@ def _field(field: Any) -> str:
 def _has_picture(page: Any) -> bool:
     resources = page.get("/Resources")
     objects = resources.get_object().get("/XObject") if resources is not None else None
-    found = objects.get_object().values() if objects is not None else ()
-    return any(item.get_object().get("/Subtype") == "/Image" for item in found)
+    drawn = objects.get_object().values() if objects is not None else ()
+    return any(item.get_object().get("/Subtype") == "/Image" for item in drawn)
 
 
 def rtf(data: bytes, limit: int) -> Parsed:

@@ -67,17 +67,17 @@ def prepare(root: Any) -> list[Block]:
 
 def _menus(root: Any) -> list[Any]:
     """The elements that hold menus and banners, none within another."""
-    found: list[Any] = []
+    menus: list[Any] = []
     for element in root.iterdescendants():
         if isinstance(element.tag, str) and element.tag != "body" and _is_menu(element):
-            found += [] if found and found[-1] in element.iterancestors() else [element]
-    return found
+            menus += [] if menus and menus[-1] in element.iterancestors() else [element]
+    return menus
 
 
 def _taken_out(menu: Any) -> list[Block]:
-    said = blocks_within(menu)
+    texts = blocks_within(menu)
     menu.drop_tree()
-    return said
+    return texts
 
 
 def _replace(element: Any, text: str) -> None:
@@ -92,12 +92,12 @@ def blocks(root: Any) -> list[Block]:
     walk = _Walk()
     walk.visit(root)
     walk.flush()
-    return walk.found
+    return walk.blocks
 
 
 class _Walk:
     def __init__(self) -> None:
-        self.found: list[Block] = []
+        self.blocks: list[Block] = []
         self._pieces: list[str] = []
         self._linked = 0
         self._in_link = 0
@@ -114,7 +114,7 @@ class _Walk:
                 self._children(text, "text")
         elif tag == "table" and _holds_data(element):
             self.flush()
-            self.found.extend(_rows(element))
+            self.blocks.extend(_rows(element))
         elif tag == "dl":
             self.flush()
             self._say(self._terms(element))
@@ -148,14 +148,14 @@ class _Walk:
         raw = "".join(self._pieces)
         text = raw.strip("\n").rstrip() if self._verbatim else " ".join(raw.split())
         if any(character.isalnum() for character in text):
-            self.found.append(Block(text, links=self._linked >= 0.9 * len("".join(raw.split()))))
+            self.blocks.append(Block(text, links=self._linked >= 0.9 * len("".join(raw.split()))))
         self._pieces, self._linked = [], 0
 
     def _picture(self, element: Any) -> None:
         words = " ".join((element.get("alt") or "").split())
         if words and not self._in_link and not _PICTURE_FILE.search(words):
             pieces, linked = self._pieces, self._linked
-            self.found.append(Block(f"[image: {words}]"))
+            self.blocks.append(Block(f"[image: {words}]"))
             self._pieces, self._linked = pieces, linked
 
     def _terms(self, element: Any, term: str = "") -> str:
@@ -165,7 +165,7 @@ class _Walk:
         for node in element:
             if node.tag == "dd" and term and len(inner := blocks_within(node)) == 1 and inner[0].is_short:
                 self.flush()
-                self.found.append(Block(f"{term}: {inner[0].text}", row=True))
+                self.blocks.append(Block(f"{term}: {inner[0].text}", row=True))
                 term = ""
             elif node.tag == "dt":
                 self._say(term)
@@ -183,7 +183,7 @@ class _Walk:
     def _say(self, text: str) -> None:
         self.flush()
         if text:
-            self.found.append(Block(text))
+            self.blocks.append(Block(text))
 
 
 def without_scripts(root: Any) -> list[Block]:
@@ -195,7 +195,7 @@ def blocks_within(element: Any) -> list[Block]:
     """The blocks of what an element holds."""
     walk = _Walk()
     walk._children(element, "div")
-    return walk.found
+    return walk.blocks
 
 
 def _holds_data(table: Any) -> bool:

@@ -30,11 +30,11 @@ def html(data: bytes, limit: int, charset: str | None = None) -> Parsed:
     if root is None:
         return Parsed(source[:limit], "", len(source) > limit)
     menus = prepare(root)
-    shown = blocks(root) or without_scripts(root) or menus
+    body = blocks(root) or without_scripts(root) or menus
     title = " ".join((root.findtext(".//title") or "").split())
     document = trafilatura.bare_extraction(root, with_metadata=True, favor_recall=True, include_comments=False)
     main: str = (getattr(document, "text", None) or "").strip()
-    rest = "\n".join(_missing(main, shown, limit - len(main)))
+    rest = "\n".join(_missing(main, body, limit - len(main)))
     text = "\n\n".join(part for part in (main, f"{ELSEWHERE}\n{rest}" if main and rest else rest) if part)
     return Parsed(text[:limit], getattr(document, "title", None) or title, len(text) > limit)
 
@@ -51,7 +51,7 @@ def _tree(source: str) -> Any:
         return None
 
 
-def _missing(main: str, shown: list[Block], room: int) -> list[str]:
+def _missing(main: str, body: list[Block], room: int) -> list[str]:
     """The blocks that a text lacks, as many as fill a number of characters; those that are links only stand last, in
     one line."""
     stream = _words(main)
@@ -62,7 +62,7 @@ def _missing(main: str, shown: list[Block], room: int) -> list[str]:
     links: dict[str, None] = {}
     taken: set[str] = set()
     before = ""
-    for block in shown:
+    for block in body:
         if room < 0:
             return kept
         words = _words(block.text)

@@ -51,14 +51,14 @@ class Package:
         """Relation id → the last word of its type, and the part it points to."""
         folder, _, name = part.rpartition("/")
         root = self.xml(f"{folder}/_rels/{name}.rels" if folder else f"_rels/{name}.rels")
-        found: dict[str, tuple[str, str]] = {}
+        related: dict[str, tuple[str, str]] = {}
         for relation in root.iter(_RELATION) if root is not None else ():
             target = relation.get("Target", "")
             place = (
                 target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
             )
-            found[relation.get("Id", "")] = (relation.get("Type", "").rpartition("/")[2], place)
-        return found
+            related[relation.get("Id", "")] = (relation.get("Type", "").rpartition("/")[2], place)
+        return related
 
     def parts(self, part: str, kind: str) -> list[str]:
         """The parts of one kind that a part points to."""
@@ -122,11 +122,11 @@ def archive(data: bytes) -> zipfile.ZipFile:
     Raises:
         ValueError: it unpacks to more than can be read.
     """
-    found = zipfile.ZipFile(io.BytesIO(data))
-    members = found.infolist()
+    opened = zipfile.ZipFile(io.BytesIO(data))
+    members = opened.infolist()
     if len(members) > _MOST_MEMBERS or sum(member.file_size for member in members) > _LARGEST_ARCHIVE:
         raise ValueError("it unpacks to more than can be read")
-    return found
+    return opened
 
 
 def joined(parts: Iterable[str], limit: int, title: str = "") -> Parsed:

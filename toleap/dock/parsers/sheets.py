@@ -120,10 +120,10 @@ def _colours(sheet: Any, book: Any) -> Iterator[str]:
                 ranges[-1][2] = column
             else:
                 ranges.append([row, column, column])
-        shown = [f"{get_column_letter(a)}{row}" + (f":{get_column_letter(b)}{row}" if b > a else "")
+        named = [f"{get_column_letter(a)}{row}" + (f":{get_column_letter(b)}{row}" if b > a else "")
                  for row, a, b in ranges[:_MOST_RANGES]]  # fmt: skip
         more = f" and {len(ranges) - _MOST_RANGES} more" if len(ranges) > _MOST_RANGES else ""
-        yield f"[cells filled {name}: {', '.join(shown)}{more}]"
+        yield f"[cells filled {name}: {', '.join(named)}{more}]"
 
 
 _THEME = ("lt1", "dk1", "lt2", "dk2", *(f"accent{n}" for n in range(1, 7)), "hlink", "folHlink")

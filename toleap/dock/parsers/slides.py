@@ -26,8 +26,8 @@ def _shown(package: Package) -> list[str]:
     main = package.main(_MAIN)
     root = package.xml(main)
     if root is None:
-        found = (re.fullmatch(r"ppt/slides/slide(\d{1,6})\.xml", name) for name in package.archive.namelist())
-        return [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
+        matches = (re.fullmatch(r"ppt/slides/slide(\d{1,6})\.xml", name) for name in package.archive.namelist())
+        return [match[0] for match in sorted(filter(None, matches), key=lambda match: int(match[1]))]
     related = package.related(main)
     listed = [related.get(item.get(f"{_R}id", ""), ("", "")) for item in root.iter(f"{_P}sldId")]
     return [place for kind, place in listed if kind == "slide"]
@@ -42,13 +42,13 @@ def _slide(package: Package, number: int, part: str) -> Iterator[str]:
     yield from _shapes(root)
     yield from package.charts(package.parts(part, "chart"))
     for notes in package.parts(part, "notesSlide"):
-        found = package.xml(notes)
-        lines = [] if found is None else [line for line in _shapes(found) if line != str(number)]
+        document = package.xml(notes)
+        lines = [] if document is None else [line for line in _shapes(document) if line != str(number)]
         if lines:
             yield "Notes: " + "\n".join(lines)
     for comments in package.parts(part, "comments"):
-        found = package.xml(comments)
-        for element in found.iter() if found is not None else ():
+        document = package.xml(comments)
+        for element in document.iter() if document is not None else ():
             if (
                 isinstance(element.tag, str)
                 and element.tag.endswith(("}text", "}t"))

@@ -39,8 +39,8 @@ class _Reader:
         seen: set[str] = set()
         for kind in ("header", "footer"):
             for part in self._package.parts(self._main, kind):
-                found = self._package.xml(part)
-                text = "\n".join(self._blocks(found)) if found is not None else ""
+                document = self._package.xml(part)
+                text = "\n".join(self._blocks(document)) if document is not None else ""
                 if text and text not in seen:
                     seen.add(text)
                     yield f"[{kind}] {text}"
@@ -84,7 +84,7 @@ class _Reader:
 
     def _rows(self, table: Any) -> Iterator[str]:
         for row in self._of(table, "tr"):
-            yield " | ".join(cell for found in self._of(row, "tc") for cell in self._cell(found))
+            yield " | ".join(cell for element in self._of(row, "tc") for cell in self._cell(element))
 
     def _of(self, parent: Any, name: str) -> Iterator[Any]:
         """The rows of a table or the cells of a row, also those in content controls."""

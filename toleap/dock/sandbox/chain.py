@@ -68,16 +68,16 @@ def find_programs() -> Programs:
     bwrap = _program("bwrap")
     version = _bwrap_version(bwrap)
     if version < _OLDEST_BWRAP:
-        found = ".".join(map(str, version))
-        raise UsageError(f"the sandbox needs bwrap 0.8 or newer, {bwrap} is {found}: install a newer bubblewrap")
+        release = ".".join(map(str, version))
+        raise UsageError(f"the sandbox needs bwrap 0.8 or newer, {bwrap} is {release}: install a newer bubblewrap")
     return Programs(bwrap, _program("prlimit"), _program("setpriv") if places.is_root() else "")
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
+    path = shutil.which(name)
+    if not path:
         raise UsageError(f"the sandbox needs {name}, which is not on PATH: type `apt-get install {_PACKAGES[name]}`")
-    return str(Path(found).absolute())
+    return str(Path(path).absolute())
 
 
 def _bwrap_version(bwrap: str) -> tuple[int, ...]:

@@ -50,8 +50,8 @@ def shared(name: str) -> Path:
         path = path / part if part else path
         try:
             path.mkdir(mode=0o755, parents=part is None, exist_ok=True)
-            found = path.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in _SAFE_OWNERS:
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid not in _SAFE_OWNERS:
                 raise UsageError(f"{path} is not a folder of root's: move it away, the sandbox keeps its files there")
             path.chmod(0o755)
         except OSError as error:

@@ -86,17 +86,17 @@ def _confinement() -> str:
 
 
 def _programs() -> tuple[str, str, str]:
-    found = chain.find_programs()
-    return found.setpriv, found.prlimit, found.bwrap
+    programs = chain.find_programs()
+    return programs.setpriv, programs.prlimit, programs.bwrap
 
 
 def _environment() -> Path:
-    found = environment.find_sandbox_environment()
-    if found is None:
+    folder = environment.find_sandbox_environment()
+    if folder is None:
         raise UsageError("the sandbox's Python environment is missing: type `make setup` or `toleap setup`")
-    if places.is_root() and not places.open_to_others(found / "bin" / "python"):
-        raise UsageError(f"{found}/bin/python cannot be read by the user the sandbox changes to: put it elsewhere")
-    return found
+    if places.is_root() and not places.open_to_others(folder / "bin" / "python"):
+        raise UsageError(f"{folder}/bin/python cannot be read by the user the sandbox changes to: put it elsewhere")
+    return folder
 
 
 async def _failures(setup: Setup) -> list[str]:
@@ -114,8 +114,8 @@ async def _failures(setup: Setup) -> list[str]:
         await started.kill()
     if outcome.end != "done":
         raise ToolFault(f"the sandbox's probe ended with {outcome.end}: {(outcome.head + outcome.tail)[-300:]}")
-    found: dict[str, str] = json.loads(outcome.head + outcome.tail)
-    failures = [f"{name}: {value}" for name, value in found.items() if value != "ok"]
+    failed: dict[str, str] = json.loads(outcome.head + outcome.tail)
+    failures = [f"{name}: {value}" for name, value in failed.items() if value != "ok"]
     return failures + ([] if outside != 0 else ["it runs as root"])
 
 

@@ -66,15 +66,15 @@ class Interpreter:
         name = f"<code {self.count}>"
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
         outcome = Outcome(name)
-        shown = ""
+        value = ""
         with outcome:
-            shown = self._evaluate(code, name)
+            value = self._evaluate(code, name)
         with Outcome(name):
             for stream in _streams.values():
                 stream.flush()
         if os.getpid() != self.pid:
             os._exit(0)  # the code forked: its child must not go on as a second interpreter
-        return outcome.result + shown.encode("utf-8", "replace")
+        return outcome.result + value.encode("utf-8", "replace")
 
     def _evaluate(self, code: str, name: str) -> str:
         try:
@@ -301,13 +301,13 @@ class Supervisor:
             _write_frame(self.orders, order["code"].encode("utf-8", "surrogatepass"))
         except BrokenPipeError:
             return _answer("lost", 0, output)
-        end, status, shown = self._watch(order, output)
+        end, status, value = self._watch(order, output)
         if end not in ("done", "raised", "exited"):
             _signal_all(signal.SIGKILL)
         self.drain(output)
-        if shown and output.total and not output.ends_line:
+        if value and output.total and not output.ends_line:
             output.add(b"\n")
-        output.add(shown)
+        output.add(value)
         return _answer(end, status, output)
 
     def _watch(self, order: dict[str, Any], output: Output) -> tuple[str, int, bytes]:
@@ -390,8 +390,8 @@ def _memory_used() -> int:
 
 
 def _inodes_used() -> int:
-    found = [os.statvfs(folder) for folder in _FOLDERS]
-    return sum(one.f_files - one.f_ffree for one in found)
+    filesystems = [os.statvfs(folder) for folder in _FOLDERS]
+    return sum(one.f_files - one.f_ffree for one in filesystems)
 
 
 def _interpret(orders: int, results: int, output: int) -> None:

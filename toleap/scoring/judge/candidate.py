@@ -42,4 +42,4 @@ def bare(text: str) -> str:
 
 def _harmless(text: str) -> str:
     """Without control characters, and with the tokens of chat templates broken up: a server may read them as such."""
-    return _TURN_TOKENS.sub(lambda found: f"{found[0]} ", _CONTROLS.sub("", text))
+    return _TURN_TOKENS.sub(lambda match: f"{match[0]} ", _CONTROLS.sub("", text))

@@ -156,13 +156,13 @@ class Endpoint:
                     "the judge's server" if failed.status or not failed.everybody else "the judge cannot be reached"
                 )
                 # The hint behind the arrow names the agent's settings, not the judge's.
-                said = f"{where}: {failed.reason.partition(' → ')[0]}"[:300]
+                reason = f"{where}: {failed.reason.partition(' → ')[0]}"[:300]
                 if "response_format" in body and _is_about_forms(failed):
-                    raise _Refused(said) from failed
+                    raise _Refused(reason) from failed
                 pause = waiting.failed(failed.retry_after)
                 waited = max(paused, time.monotonic() - waiting.since)
                 if not failed.passing or waited + pause > self._settings.patience:
-                    raise JudgeError(said) from failed
+                    raise JudgeError(reason) from failed
                 paused += pause
                 await self._sleep(pause)
 

@@ -45,10 +45,10 @@ def parse_webwalkerqa(text: str) -> Parsed:
     """
     seen = visible(text)
     reason = labelled(seen, "explanation|reasoning")
-    said = _graded(seen)
-    if said is None:
-        said = _first_or_last(seen)
-    return Parsed(said, reason=reason[0][1][:600] if reason else "")
+    grades = _graded(seen)
+    if grades is None:
+        grades = _first_or_last(seen)
+    return Parsed(grades, reason=reason[0][1][:600] if reason else "")
 
 
 def parse_sealqa(text: str) -> Parsed:
@@ -58,14 +58,14 @@ def parse_sealqa(text: str) -> Parsed:
         JudgeError: there is no letter that stands alone, or two contradict each other.
     """
     seen = visible(text)
-    said = {letter for line in seen.splitlines() if (letter := _letter(line)) is not None}
-    if not said:
+    grades = {letter for line in seen.splitlines() if (letter := _letter(line)) is not None}
+    if not grades:
         last = seen.rstrip().rpartition("\n")[2]
         supposed = _IF.search(last) or _MODAL.search(last)
-        said = set() if supposed else {letter.upper() for letter in _SAID_AT_LAST.findall(last)}
-    if len(said) != 1:
-        raise JudgeError("two letters that contradict each other" if said else "no line is A, B or C")
-    letter = said.pop()
+        grades = set() if supposed else {letter.upper() for letter in _SAID_AT_LAST.findall(last)}
+    if len(grades) != 1:
+        raise JudgeError("two letters that contradict each other" if grades else "no line is A, B or C")
+    letter = grades.pop()
     return Parsed(letter == "A", attempted=letter != "C")
 
 
@@ -83,14 +83,14 @@ def _graded(seen: str) -> bool | None:
 
 def _first_or_last(seen: str) -> bool:
     first, last = _FIRST.match(seen), _last(seen)
-    said = {_GRADES[" ".join(first[1].lower().split())]} if first else set()
+    grades = {_GRADES[" ".join(first[1].lower().split())]} if first else set()
     if last is not None:
-        said.add(last)
-    if len(said) != 1:
+        grades.add(last)
+    if len(grades) != 1:
         raise JudgeError(
-            "two verdicts that contradict each other" if said else "no grade, and no verdict at either end"
+            "two verdicts that contradict each other" if grades else "no grade, and no verdict at either end"
         )
-    return said.pop()
+    return grades.pop()
 
 
 def _last(seen: str) -> bool | None:

@@ -67,8 +67,8 @@ class TemplatePrompt:
 
     def fill(self, task: Task, text: str) -> str:
         """The filled template; the candidate's text stands between markers."""
-        shown = quoted(text, task.benchmark, task.id, task.answer)
-        return render(self.text, self.path, {"question": task.question, "gold": task.answer, "candidate": shown})
+        candidate = quoted(text, task.benchmark, task.id, task.answer)
+        return render(self.text, self.path, {"question": task.question, "gold": task.answer, "candidate": candidate})
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +154,12 @@ class Judge:
         """
         if answer is None or not answer.strip():
             return Verdict("wrong", NO_ANSWER, self.fingerprint)
-        said = without_thoughts(response).strip() or answer
+        visible = without_thoughts(response).strip() or answer
         settled = self._rubric.settled
-        if settled is not None and settled(answer, said, task.answer):
+        if settled is not None and settled(answer, visible, task.answer):
             return Verdict("correct", "equals the gold answer, no judge asked", self.fingerprint, extracted=answer)
         try:
-            prompt = self._prompt.fill(task, said if self._sees == "response" else answer)
+            prompt = self._prompt.fill(task, visible if self._sees == "response" else answer)
         except UsageError as error:
             return Verdict("unscored", without(str(error), task.answer), self.fingerprint, extracted=answer)
         verdict = await self._asked(prompt, answer)
@@ -197,8 +197,8 @@ class Judge:
 
     def _verdict(self, parsed: Parsed, record: Record, answer: str) -> Verdict:
         kept = replace(record, attempted=parsed.attempted, confidence=parsed.confidence)
-        said = parsed.reason or f"the judge says {'correct' if parsed.correct else 'wrong'}"
-        reason = said if parsed.attempted else f"{NOT_ATTEMPTED}: {said}" if parsed.reason else NOT_ATTEMPTED
+        why = parsed.reason or f"the judge says {'correct' if parsed.correct else 'wrong'}"
+        reason = why if parsed.attempted else f"{NOT_ATTEMPTED}: {why}" if parsed.reason else NOT_ATTEMPTED
         status: Literal["correct", "wrong"] = "correct" if parsed.correct else "wrong"
         return Verdict(status, reason, scorer=self.fingerprint, extracted=parsed.extracted or answer, raw=kept.dump())
 
@@ -266,8 +266,8 @@ def _checked(prompt: TemplatePrompt) -> TemplatePrompt:
     Raises:
         UsageError: it cannot be filled, or shows the judge no gold answer or no candidate.
     """
-    shown = prompt.fill(Task("benchmark", "task", "a-question", "a-gold-answer"), "a-candidate")
+    filled = prompt.fill(Task("benchmark", "task", "a-question", "a-gold-answer"), "a-candidate")
     for name, sign in (("gold", "a-gold-answer"), ("candidate", "| a-candidate")):
-        if sign not in shown:
+        if sign not in filled:
             raise UsageError(f"{prompt.path}: the judge is never shown {{{{ {name} }}}}")
     return prompt

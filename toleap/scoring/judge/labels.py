@@ -57,13 +57,13 @@ def labelled(text: str, label: str, *, colon: bool = True) -> list[tuple[int, st
     heading = re.compile(
         rf"^\s*(?:#+|\*\*|【)\s*(?:{label})\s*(?:\*\*|】)?[ \t]*$(?P<value>)", re.IGNORECASE | re.MULTILINE
     )
-    found: list[tuple[int, str]] = []
+    lines: list[tuple[int, str]] = []
     for match in (*pattern.finditer(text), *heading.finditer(text)):
         value = trimmed(match["value"])
         if not value:
             value = trimmed(text[match.end() : match.end() + _NEXT_LINE].lstrip().partition("\n")[0])
-        found.append((match.start(), value))
-    return found
+        lines.append((match.start(), value))
+    return lines
 
 
 def choice(value: str, words: Mapping[str, bool]) -> bool | None:
@@ -77,17 +77,17 @@ def choice(value: str, words: Mapping[str, bool]) -> bool | None:
         match = re.match(rf"({one_of})(?=\s*[/|\\?？]|\s+(?:or|and)\b|\s*(?:或|和|还是))", value, re.IGNORECASE)
     if match is None:
         return None
-    said, rest = words[" ".join(match[1].lower().split())], value[match.end() :]
+    correct, rest = words[" ".join(match[1].lower().split())], value[match.end() :]
     if _DOUBT.match(rest):
         return None
     other = _OTHER.match(rest)
-    return said if other is None or _same(other[1], said, one_of, words) else None
+    return correct if other is None or _same(other[1], correct, one_of, words) else None
 
 
-def _same(rest: str, said: bool, one_of: str, words: Mapping[str, bool]) -> bool:
+def _same(rest: str, correct: bool, one_of: str, words: Mapping[str, bool]) -> bool:
     """Whether what follows an ``or`` is no verdict, or the same one."""
     match = re.match(rf"({one_of})(?!\w)", rest, re.IGNORECASE)
-    return match is None or words[" ".join(match[1].lower().split())] == said
+    return match is None or words[" ".join(match[1].lower().split())] == correct
 
 
 def verdict(
@@ -104,14 +104,14 @@ def verdict(
     values = [
         (at, before.sub("", value, count=1) if before and before.match(value) else value) for at, value in lines
     ]
-    said = [(at, plain) for at, value in values if (plain := choice(value, words)) is not None]
+    verdicts = [(at, plain) for at, value in values if (plain := choice(value, words)) is not None]
     if not lines and (plain := _in_last_line(text, label, words)) is not None:
         return len(text), plain
-    if not said:
+    if not verdicts:
         raise JudgeError(f"{label!r} is followed by no plain verdict" if lines else f"{label!r} starts no line")
-    if len({plain for _, plain in said}) > 1:
+    if len({plain for _, plain in verdicts}) > 1:
         raise JudgeError("two verdicts that contradict each other")
-    return said[-1]
+    return verdicts[-1]
 
 
 _HEDGED = re.compile(
@@ -128,5 +128,5 @@ def _in_last_line(text: str, label: str, words: Mapping[str, bool]) -> bool | No
     one_of = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
     between = r"\s*(?:[:：=]|(?:is|was|是|为)[:：]?)\s*[*_`]*"
     pattern = rf"(?<![A-Za-z0-9_\"'“‘「`])(?:{label}){between}({one_of})(?={_ENDS}|{_BECAUSE})"
-    said = {words[" ".join(found[1].lower().split())] for found in re.finditer(pattern, last, re.IGNORECASE)}
-    return said.pop() if len(said) == 1 and not _HEDGED.search(last) else None
+    verdicts = {words[" ".join(match[1].lower().split())] for match in re.finditer(pattern, last, re.IGNORECASE)}
+    return verdicts.pop() if len(verdicts) == 1 and not _HEDGED.search(last) else None

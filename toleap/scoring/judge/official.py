@@ -170,16 +170,16 @@ def _path(rubric: str) -> Path | None:
     """The file in the cache: the owner's own before one placed by hand."""
     source = SOURCES.get(rubric)
     names = [Path(source.path).name] if source is not None else []
-    found = (_folder(rubric) / name for name in [*names, BY_HAND])
-    return next((path for path in found if path.is_file()), None)
+    paths = (_folder(rubric) / name for name in [*names, BY_HAND])
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _pinned(code: str, source: Source, where: Path | str) -> str:
     """The pinned text out of the owner's file."""
     text = _constant(code, source.constant, where)
-    if (found := _digest(text)) != source.sha256:
+    if (actual := _digest(text)) != source.sha256:
         raise UsageError(
-            f"{where} is not the pinned prompt: the sha256 of {source.constant} is {found[:12]}…, "
+            f"{where} is not the pinned prompt: the sha256 of {source.constant} is {actual[:12]}…, "
             f"expected {source.sha256[:12]}…"
         )
     return text

@@ -179,13 +179,13 @@ def _object(seen: str, verdict_key: str) -> dict[str, Any] | None:
         JudgeError: there are several, or one with two verdicts.
     """
     bodies = [_escaped(body) for body in _FENCE.findall(seen) or [seen]]
-    found = [fields for body in bodies for fields in _objects(body) if verdict_key in fields]
-    if not found:
+    objects = [fields for body in bodies for fields in _objects(body) if verdict_key in fields]
+    if not objects:
         mended = [_COMMA_AT_END.sub("", body) for body in bodies]
-        found = [fields for body in mended for fields in _objects(body) if verdict_key in fields]
-    if len(found) > 1:
+        objects = [fields for body in mended for fields in _objects(body) if verdict_key in fields]
+    if len(objects) > 1:
         raise JudgeError("several JSON objects with a verdict")
-    return found[0] if found else None
+    return objects[0] if objects else None
 
 
 def _escaped(text: str) -> str:
@@ -232,22 +232,22 @@ def _reason(seen: str, label: str) -> str:
 def _confidence(seen: str) -> int | None:
     """The candidate's confidence, 0 to 100; 100 where it gave none, as HLE rules; None where it cannot be read."""
     values = labelled(seen, "confidence")
-    said = trimmed(values[-1][1]).rstrip(".。,，") if values else ""
-    return 100 if said.lower() in _NOTHING else _percent(said)
+    stated = trimmed(values[-1][1]).rstrip(".。,，") if values else ""
+    return 100 if stated.lower() in _NOTHING else _percent(stated)
 
 
 def _percent(value: Any) -> int | None:
     """A confidence as percent, clamped to 0…100; None where it is no one number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    found = list(_NUMBER.finditer(value)) if isinstance(value, str) else [_NUMBER.match(str(value))]
-    if len(found) != 1 or found[0] is None:
+    matches = list(_NUMBER.finditer(value)) if isinstance(value, str) else [_NUMBER.match(str(value))]
+    if len(matches) != 1 or matches[0] is None:
         return None
-    number = float(found[0]["value"])
-    if found[0]["whole"]:
-        number *= 100 / int(found[0]["whole"])
-    elif not found[0]["percent"] and 0 < number < 1:
+    number = float(matches[0]["value"])
+    if matches[0]["whole"]:
+        number *= 100 / int(matches[0]["whole"])
+    elif not matches[0]["percent"] and 0 < number < 1:
         number *= 100  # A fraction: nobody states nine tenths of a percent so.
-    elif not found[0]["percent"] and number == 1 and "." in found[0]["value"]:
+    elif not matches[0]["percent"] and number == 1 and "." in matches[0]["value"]:
         return None  # "1.0" may be all of it or a hundredth.
     return round(min(max(number, 0.0), 100.0))
