@@ -68,7 +68,8 @@ class Record(NamedTuple):
     @property
     def is_whole(self) -> bool:
         """Whether it is what was written."""
-        return type(self.body) is bytes and self.seal == _seal(*self[:5])
+        kind, benchmark, task, attempt, body, seal = self
+        return type(body) is bytes and seal == _seal(kind, benchmark, task, attempt, body)
 
 
 @dataclass(frozen=True, slots=True)
