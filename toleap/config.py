@@ -201,7 +201,7 @@ class Operation(_Section):
     stalled_seconds: float = Field(default=60.0, gt=0)
     """For how long those metrics may stand still while a call is overdue."""
     patience: float = Field(default=120.0, ge=0)
-    """For how long a server that is down or busy is waited for."""
+    """For how long a server or a tool that is down, or a server that is busy, is waited for."""
     fault_limit: int = Field(default=3, ge=1)
     token_cap: int | None = Field(default=None, ge=1)
     """Once the run's models have written so many tokens, over all its starts, no further attempt is begun."""
@@ -357,7 +357,9 @@ def _valid(model: type[_Known], values: Mapping[str, Any], prefix: str = "") -> 
     except ValidationError as error:
         first = error.errors()[0]
         where = prefix + ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"setting {where} = {first.get('input')!r}: {first['msg'].lower()}") from error
+        raise UsageError(
+            f"setting {where} = {first.get('input')!r}: {first['msg'].lower().replace('valid tuple', 'valid list')}"
+        ) from error
 
 
 def _check(key: str) -> None:

@@ -55,7 +55,7 @@ class Score:
             return _agreement(folder, json=self.as_json)
         layer = parse_set(self.sets) | given(self)
         for key in layer:
-            if not key.startswith("judge."):
+            if key.partition(".")[0] != "judge":
                 raise UsageError(
                     f"toleap score takes judge settings only: {key} cannot change attempts that have ended"
                 )

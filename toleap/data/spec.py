@@ -176,7 +176,7 @@ def _first_mistake(error: ValidationError, document: dict[str, Any]) -> str:
         hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {'.'.join(names)}: {hint}"
     key = names if first["type"] == "missing" else _written(names, document)
-    return f"{'.'.join(key)}: {first['msg']}"
+    return f"{'.'.join(key)}: {first['msg'].replace('valid tuple', 'valid list')}"
 
 
 def _written(names: list[str], document: Any) -> list[str]:

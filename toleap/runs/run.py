@@ -120,7 +120,7 @@ class Run:
         if self.halted == INTERRUPTED:
             self._verdicts.stop()
         elif self._verdicts.pending:
-            self._events.told(f"verdicts: {self._verdicts.pending} answers")
+            self._events.told(f"judging: {self._verdicts.pending} answers")
         try:
             await self._verdicts.finish()
         except asyncio.CancelledError:

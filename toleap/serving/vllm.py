@@ -134,7 +134,6 @@ class VllmServer:
         self._process: ServerProcess | None = None
         self.model = source.name
         self.base_url = ""
-        self.start_seconds = 0.0
 
     async def __aenter__(self) -> Self:
         """Start it and wait until it is healthy.
@@ -143,7 +142,6 @@ class VllmServer:
             UsageError: the port is in use, or there is no server environment.
             ServerFault: it did not start; the message holds the cause, the log's last error and its path.
         """
-        started = time.monotonic()
         # Started again, it is where it was.
         port = self._wanted_port = free_port(self._wanted_port)
         command, variables = self._how(port)
@@ -161,7 +159,6 @@ class VllmServer:
             await self.stop()
             raise
         self.base_url = f"http://{HOST}:{port}/v1"
-        self.start_seconds = time.monotonic() - started
         return self
 
     async def __aexit__(

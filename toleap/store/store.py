@@ -245,7 +245,10 @@ class Store:
             await self._append(*((key, records.Forgiven(tuple(state.failures[key]))) for key in aside))
 
     async def put_verdict(self, on: Unjudged, verdict: Verdict) -> None:
-        """Store a verdict; a scorer's earlier verdict on the same answer counts no longer."""
+        """Store a verdict; a scorer's earlier one on the same answer counts no longer. The same one is kept once."""
+        earlier = self.state.verdicts.get((on.key, on.digest, verdict.scorer))
+        if earlier is not None and earlier[1] == verdict:
+            return
         await self._append((on.key, records.Given(on.digest, verdict, records.now())))
 
     def without_verdict(self, benchmark: str, scorer: str) -> list[Unjudged]:

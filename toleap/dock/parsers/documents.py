@@ -138,15 +138,21 @@ def rtf(data: bytes, limit: int) -> Parsed:
 
 def notebook(data: bytes, limit: int) -> Parsed:
     """The cells of a notebook, each with what it printed."""
-    cells = json.loads(decoded(data)).get("cells", [])
+    try:
+        notebook = json.loads(decoded(data))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is no notebook: not JSON") from error
+    cells = notebook.get("cells", []) if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise ValueError("it is no notebook: it has no list of cells")
     return joined((line for number, cell in enumerate(cells, 1) for line in _notebook_cell(number, cell)), limit)
 
 
 def _notebook_cell(number: int, cell: Any) -> Iterator[str]:
     yield f"## Cell {number} ({cell.get('cell_type', 'unknown')})"
     yield _flat(cell.get("source", ""))
-    for output in cell.get("outputs", ()):
-        text = output.get("text") or output.get("data", {}).get("text/plain") or output.get("evalue", "")
+    for output in filter(lambda output: isinstance(output, dict), cell.get("outputs") or ()):
+        text = output.get("text") or (output.get("data") or {}).get("text/plain") or output.get("evalue", "")
         if text:
             yield f"Output: {_flat(text)}"
 

@@ -51,6 +51,7 @@ def _book(values: Any, formulas: Any) -> Iterator[str]:
     for sheet in values.worksheets:
         yield f"## Sheet: {sheet.title}{'' if sheet.sheet_state == 'visible' else ' (hidden)'}"
         if formulas is None:
+            yield "[a large workbook: formulas without a value, comments, colours and charts are not shown]"
             # The declared size may be a lie of a million columns.
             sheet.reset_dimensions()
             yield from _lines(
