@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from toleap.runs.events import Events
     from toleap.types import CallContext, Ending, Key, Task, ToolCall, ToolResult, Trajectory, Turn, Verdict
 
-__version__ = "0.1.0"
+from toleap.version import __version__
 
 _HOMES = {
     "toleap.api": ("Result", "arun", "compare", "read_run", "run"),

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import click
 
-import toleap
 from toleap.commands.command import command
 from toleap.errors import ToleapError, UsageError
+from toleap.version import __version__
 
 
 class _Listed(NamedTuple):
@@ -63,7 +63,7 @@ class _Program(click.Group):
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(toleap.__version__, prog_name="toleap")
+@click.version_option(__version__, prog_name="toleap")
 def app() -> None:
     """Measure how well a language-model agent answers deep-research questions.
 

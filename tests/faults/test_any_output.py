@@ -28,10 +28,10 @@ from tests.cli.program import standing
 from tests.store.building import plan
 from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
-from toleap.agent.signs import Watch
 from toleap.chat.client import Chat, Patience
 from toleap.chat.dialects import dialect_for
 from toleap.chat.dialects.json_values import MOST_CHARACTERS
+from toleap.chat.signs import Watch
 from toleap.config import Agent, Reader, Sampling
 from toleap.dock.dock import Dock
 from toleap.report.tables import build_table

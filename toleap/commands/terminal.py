@@ -7,17 +7,13 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from toleap.runs.events import Events
+from toleap.runs.events import Events, Underway
 from toleap.types import Key, Turn, Verdict
-
-if TYPE_CHECKING:
-    from toleap.runs.run import Run
 
 _PLAIN_EVERY = 10.0
 _LIVE_EVERY = 0.5
@@ -69,10 +65,10 @@ class Terminal(Events):
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._progress = Progress(0)
-        self._run: Run | None = None
+        self._run: Underway | None = None
         self._ticker: asyncio.Task[None] | None = None
 
-    def planned(self, run: Run) -> None:
+    def planned(self, run: Underway) -> None:
         self._run = run
         self._progress = Progress(run.owed)
         self.told("\n".join(announcement(run)))
@@ -119,7 +115,7 @@ class Terminal(Events):
         return Text(self._progress.line())
 
 
-def announcement(run: Run) -> list[str]:
+def announcement(run: Underway) -> list[str]:
     """What a run says of itself before it starts, line by line."""
     plan = run.plan
     tasks = [f"{i.benchmark.name} ({len(i.tasks)} of {len(i.benchmark.tasks())} tasks)" for i in plan.benchmarks]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from toleap.agent.signs import Sign
+from toleap.chat.signs import Sign
 from toleap.report.cells import percent, plus_minus
 from toleap.report.rows import outcome
 from toleap.report.values import Missing, Note, NoteKind, Row

@@ -1,1 +1,1 @@
-"""The store and the scheduler."""
+"""Playing a run: its plan, its owner, the scheduler, attempts and their verdicts."""

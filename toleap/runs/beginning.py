@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import tomli_w
 
-import toleap
 from toleap.config import differing, fingerprint
 from toleap.data.cache import writing
 from toleap.errors import StoreFault, UsageError
@@ -19,6 +18,7 @@ from toleap.store.reading import holds_run, stored_state
 from toleap.store.records import Benchmark, Planned, Run, now, same
 from toleap.store.store import Store
 from toleap.types import Task, Varied
+from toleap.version import __version__
 
 
 def check_same(folder: Path, settings: Mapping[str, Any], plan: Plan) -> None:
@@ -85,7 +85,7 @@ async def write_plan(store: Store, plan: Plan, settings: Mapping[str, Any]) -> N
 
 def _write_settings(path: Path, plan: Plan, run: Run) -> None:
     document = {
-        "toleap": toleap.__version__,
+        "toleap": __version__,
         "created": run.created,
         "fingerprint": run.fingerprint,
         "digest": plan.model.digest,

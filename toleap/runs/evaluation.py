@@ -10,7 +10,7 @@ from typing import Protocol
 from toleap.agent.conversation import Conversation, opening_messages
 from toleap.agent.limits import limit_reached
 from toleap.agent.loop import Attempt, Player, is_last
-from toleap.agent.signs import Watch
+from toleap.chat.signs import Watch
 from toleap.data.images import is_picture
 from toleap.errors import TornRecord
 from toleap.runs.events import Events

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
+from toleap.runs.plan import Plan
 from toleap.types import Key, Turn, Verdict
 
-if TYPE_CHECKING:
-    from toleap.runs.run import Run
+
+class Underway(Protocol):
+    """What a listener may ask of a run that goes on."""
+
+    plan: Plan
+    name: str
+    folder: Path
+    owed: int
+    """How many attempts are to be played now."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many are being played."""
+
+    @property
+    def spent(self) -> str:
+        """What is spent of the run's cap; empty where there is none."""
+
+    @property
+    def capped(self) -> str:
+        """The same, and how far attempts in flight can go beyond it."""
 
 
 class Events:
@@ -16,7 +37,7 @@ class Events:
     Every method is called in the run's event loop and must return at once. What it is told of is durable already.
     """
 
-    def planned(self, run: Run) -> None:
+    def planned(self, run: Underway) -> None:
         """The run is checked and written down; ``run.owed`` attempts are to be played now."""
 
     def playing(self) -> None:

@@ -18,9 +18,9 @@ from toleap.agent.auxiliary import Auxiliary
 from toleap.agent.loop import Player
 from toleap.agent.page_reader import PageReader
 from toleap.agent.prompts import prompt
-from toleap.agent.signs import Watch
 from toleap.chat.client import Asking, Chat, Patience
 from toleap.chat.dialects import dialect_for
+from toleap.chat.signs import Watch
 from toleap.config import fingerprint
 from toleap.dock.dock import Dock
 from toleap.errors import StoreFault

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from toleap.agent.signs import signs_of
+from toleap.chat.signs import signs_of
 from toleap.types import CallForm, Conduct, ErrorClass, SubCall, ToolCall, Turn
 
 

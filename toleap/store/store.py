@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import toleap
 from toleap.errors import StoreFault, UsageError
 from toleap.store import records
 from toleap.store.conduct import bad_calls, conduct_of
@@ -37,6 +36,7 @@ from toleap.store.salvage import finish
 from toleap.store.state import FOLDED, RunState, fold, result_of
 from toleap.store.writer import Writer
 from toleap.types import Key, Message, Role, RunResult, ScoredBy, Trajectory, Turn, Usage, Verdict
+from toleap.version import __version__
 
 Said = tuple[Key, object]
 """What a record is about, and its body."""
@@ -186,7 +186,7 @@ class Store:
             before = [body_of(record, Opened) for _, record in about(self._reader, Kind.OPENED, *key)]
         restarts = max((one.restarts for one in before), default=0) + restart
         origin = self.state.origin(key.benchmark)
-        version, around = toleap.__version__, dict(self.surroundings)
+        version, around = __version__, dict(self.surroundings)
         opened = Opened(
             records.name(), origin, version=version, restarts=restarts, messages=tuple(messages), surroundings=around
         )
@@ -225,7 +225,7 @@ class Store:
             completion_tokens=sum(turn.usage.completion for turn in turns),
             seconds=sum(turn.seconds for turn in turns),
             restarts=opened.restarts,
-            versions=tuple(dict.fromkeys((opened.version, toleap.__version__))),
+            versions=tuple(dict.fromkeys((opened.version, __version__))),
             conduct=conduct_of(turns),
             ended=records.now(),
             surroundings=_both(opened.surroundings, self.surroundings),

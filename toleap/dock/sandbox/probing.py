@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import toleap
 from toleap.dock.sandbox import chain, environment, places, seccomp, session
 from toleap.dock.sandbox.chain import Limits
 from toleap.dock.sandbox.session import Setup
 from toleap.errors import Fault, ToolFault, UsageError
 
+_PACKAGE = Path(__file__).parents[2]
 _CHECKS = Path(__file__).with_name("inside.py")
 _SYSCTLS = (
     ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
@@ -105,7 +105,7 @@ async def _failures(setup: Setup) -> list[str]:
     except ToolFault as error:
         raise UsageError(f"{error}; {_advice()}") from error
     try:
-        known = {"HOME": str(Path.home()), "PACKAGE": str(Path(toleap.__file__).parent),
+        known = {"HOME": str(Path.home()), "PACKAGE": str(_PACKAGE),
                  "MEMORY": setup.limits.address_space}  # fmt: skip
         code = f"globals().update({known!r})\n{_CHECKS.read_text('utf-8')}"
         outcome = await started.run(code, seconds=20, output_bytes=20_000)
