@@ -11,18 +11,9 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toleap.config import (
-    PRESETS,
-    Operation,
-    RunConfig,
-    build,
-    differing,
-    fingerprint,
-    known_keys,
-    parse_set,
-    read_file,
-)
+from toleap.config import PRESETS, Operation, RunConfig, fingerprint
 from toleap.errors import UsageError
+from toleap.layers import build, differing, known_keys, parse_set, read_file
 
 VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text()
 SETTINGS = st.dictionaries(st.text(min_size=1), VALUES, max_size=8)

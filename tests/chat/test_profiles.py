@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from toleap.chat.profiles import all_profiles, profile_for
-from toleap.config import build
 from toleap.errors import UsageError
+from toleap.layers import build
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.store.building import plan
 from toleap.agent.auxiliary import Auxiliary, Wanted
 from toleap.chat.client import Chat
-from toleap.config import Operation, Reader, build
+from toleap.config import Operation, Reader
 from toleap.errors import UsageError
+from toleap.layers import build
 from toleap.runs.spending import Cap, Meter, cap_of, parse_price
 from toleap.store.store import Store
 from toleap.types import Key, Task, Turn, Usage

@@ -28,7 +28,7 @@ from toleap.commands.command import (
 )
 from toleap.commands.terminal import Terminal
 from toleap.commands.varying import Variant, check_different, variants
-from toleap.config import parse_set
+from toleap.layers import parse_set
 from toleap.report.export import export
 from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete

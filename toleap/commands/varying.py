@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toleap.config import parse_values
 from toleap.errors import UsageError
+from toleap.layers import parse_values
 from toleap.runs.plan import Plan, Request, identity
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import tomli_w
 
-from toleap.config import differing, fingerprint
+from toleap.config import fingerprint
 from toleap.data.cache import writing
 from toleap.errors import StoreFault, UsageError
+from toleap.layers import differing
 from toleap.runs.judges import counted
 from toleap.runs.plan import Plan, revision
 from toleap.store.reading import holds_run, stored_state

@@ -12,14 +12,15 @@ from typing import Any
 import orjson
 
 from toleap import benchmark as benchmarks
-from toleap import config as settings
 from toleap.agent.prompts import prompt
 from toleap.benchmark import Benchmark
 from toleap.chat.dialects import dialect_for
 from toleap.chat.profiles import profile_for
+from toleap.config import PRESETS, Operation, RunConfig
 from toleap.data.corpus import open_corpus
 from toleap.errors import UsageError
 from toleap.folders import find, find_all
+from toleap.layers import build, build_judge, read_file
 from toleap.runs.judges import Judges
 from toleap.runs.models import ModelChoice, choose_model
 from toleap.runs.spending import cap_of
@@ -75,8 +76,8 @@ class Skipped:
 class Plan:
     """A run, ready to start."""
 
-    config: settings.RunConfig
-    operation: settings.Operation
+    config: RunConfig
+    operation: Operation
     model: ModelChoice
     benchmarks: tuple[PlannedBenchmark, ...]
     skipped: tuple[Skipped, ...]
@@ -129,13 +130,13 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
             raise UsageError(f"{flag} {value}: give a number from 1 up")
     if request.run is not None and request.run != _slug(request.run):
         raise UsageError(f"--run {request.run!r}: use letters, digits, '.', '_' and '-' only")
-    layers = [preset, settings.read_file(request.file) if request.file else {}, request.layer]
-    options, operation = settings.build(layers)
+    layers = [preset, read_file(request.file) if request.file else {}, request.layer]
+    options, operation = build(layers)
     cap_of(operation)
     for name in options.benchmark:
         find("benchmarks", name)
     loaded, skipped = _choose(request, options, operation)
-    judges = Judges(settings.build_judge(layers))
+    judges = Judges(build_judge(layers))
     planned = tuple(_planned(item, options, limit=request.limit, judges=judges, log=log) for item in loaded)
     if options.web is not None:
         _web_corpus(options.web)
@@ -147,7 +148,7 @@ def make_plan(request: Request, log: Callable[[str], None]) -> Plan:
     profile = profile_for(model.profile)
     if "agent.context" in preset:
         preset["agent.context"] = min(preset["agent.context"], profile.context)
-    config, operation = settings.build([profile.settings(), *layers, {"model": model.label}])
+    config, operation = build([profile.settings(), *layers, {"model": model.label}])
     if model.window is not None and config.agent.context > model.window:
         raise UsageError(
             f"{model.label} at {model.base_url} has a context of {model.window} tokens, agent.context is "
@@ -221,9 +222,7 @@ def revision(item: PlannedBenchmark) -> str:
     return f"{item.benchmark.revision}-{item.web}"
 
 
-def _choose(
-    request: Request, config: settings.RunConfig, operation: settings.Operation
-) -> tuple[list[Benchmark], tuple[Skipped, ...]]:
+def _choose(request: Request, config: RunConfig, operation: Operation) -> tuple[list[Benchmark], tuple[Skipped, ...]]:
     """The benchmarks to run, and those that ``--all`` leaves out."""
     if request.everything == bool(request.names):
         raise UsageError("name one or more benchmarks, or --all (toleap list shows them)")
@@ -256,7 +255,7 @@ def _broken(item: Benchmark) -> str | None:
     return None
 
 
-def _load(name: str, config: settings.RunConfig, operation: settings.Operation) -> Benchmark:
+def _load(name: str, config: RunConfig, operation: Operation) -> Benchmark:
     return benchmarks.load_benchmark(name, trust=operation.trust, options=config.benchmark.get(name))
 
 
@@ -283,7 +282,7 @@ def _without_pictures(
 
 
 def _planned(
-    item: Benchmark, config: settings.RunConfig, limit: int | None, judges: Judges, log: Callable[[str], None]
+    item: Benchmark, config: RunConfig, limit: int | None, judges: Judges, log: Callable[[str], None]
 ) -> PlannedBenchmark:
     ready = item.ready()
     if not ready:
@@ -323,9 +322,9 @@ def _web_corpus(web: str) -> Path:
 def _preset(name: str | None) -> dict[str, Any]:
     if name is None:
         return {}
-    if name not in settings.PRESETS:
-        raise UsageError(f"unknown preset {name!r}: there are {', '.join(settings.PRESETS)}")
-    return dict(settings.PRESETS[name])
+    if name not in PRESETS:
+        raise UsageError(f"unknown preset {name!r}: there are {', '.join(PRESETS)}")
+    return dict(PRESETS[name])
 
 
 def _short(content: bytes) -> str:
