@@ -297,34 +297,48 @@ class Conduct:
     """Tokens that auxiliary models read and wrote, failed requests included."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an attempt ended, and every figure of it that a table needs. ``origin`` is what it was played under."""
+
+    origin: str
+    digest: str
+    """Of what there is to score: verdicts name it, so that none counts for another answer."""
+    ending: Ending
+    forced: bool
+    turns: int
+    tool_calls: int
+    bad_calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    restarts: int
+    versions: tuple[str, ...]
+    """The versions of toleap that began and ended it."""
+    conduct: Conduct
+    ended: str
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One planned attempt as a table sees it. ``ending`` None means owed: it has not ended (yet)."""
+    """One planned attempt as a table sees it."""
 
     key: Key
-    ending: Ending | None = None
-    forced: bool = False
+    ended: Ended | None = None
+    """None while it is owed."""
     verdicts: tuple[Verdict | None, ...] = ()
     """By each of the benchmark's scorers, the headline's first; None where there is none yet."""
     quarantined: bool = False
     fault: str | None = None
     """The last infrastructure failure, where the attempt is owed because of one."""
-    turns: int = 0
-    tool_calls: int = 0
-    bad_calls: int = 0
-    """Calls that were malformed, unknown or truncated."""
-    completion_tokens: int = 0
-    seconds: float = 0.0
     faults: int = 0
     """Failures of ours so far: more than none and an ending mean that it was retried."""
-    restarts: int = 0
-    """How often its turns were given up and it began anew."""
-    versions: tuple[str, ...] = ()
-    """The versions of toleap that began and ended it."""
-    surroundings: Mapping[str, str] = field(default_factory=dict)
-    """Component → version of what it was played with: vLLM, the sandbox, the tools' code."""
-    conduct: Conduct | None = None
-    """None where it has not ended, or did so before this was recorded."""
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ended; None while it is owed."""
+        return None if self.ended is None else self.ended.ending
 
     @property
     def verdict(self) -> Verdict | None:

@@ -6,16 +6,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from toleap.types import AttemptRow, BenchmarkResult, Ending, Key, RunResult, Verdict
+from toleap.types import AttemptRow, BenchmarkResult, Conduct, Ended, Ending, Key, RunResult, Verdict
 
 FAULT = "model server gone"
+ENDED = Ended(
+    origin="f/r", digest="d", ending=Ending.ANSWERED, forced=False, turns=4, tool_calls=4, bad_calls=1,
+    prompt_tokens=1_000, completion_tokens=100, seconds=1.0, restarts=0, versions=(), conduct=Conduct(), ended="",
+)  # fmt: skip
+
+
+def changed(row: AttemptRow, **figures: Any) -> AttemptRow:
+    """The attempt with another ending, or other figures of it."""
+    assert row.ended is not None
+    return replace(row, ended=replace(row.ended, **figures))
 
 
 def attempt(task: str, index: int, letter: str) -> AttemptRow:
     """One attempt: 1 right, 0 wrong, u unscored, n not scored yet, o owed, f owed by a fault, q quarantined."""
-    row = AttemptRow(
-        Key("b", task, index), Ending.ANSWERED, turns=4, tool_calls=4, bad_calls=1, completion_tokens=100
-    )
+    row = AttemptRow(Key("b", task, index), ENDED)
     verdicts = {"1": "correct", "0": "wrong"}
     if letter in verdicts:
         return replace(row, verdicts=(Verdict(verdicts[letter], "by rule", "gaia-1"),))  # type: ignore[arg-type]

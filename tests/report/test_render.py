@@ -111,7 +111,7 @@ def test_the_terminal_table_fits_a_hundred_columns(k: int) -> None:
 
 def test_a_hostile_name_is_shown_and_does_nothing() -> None:
     part = benchmark("1u", title=HOSTILE, metadata={"t0": {"level": HOSTILE}}, breakdown=("level",))
-    late = replace(part.rows[1], ending=None, verdicts=(), fault=HOSTILE)
+    late = replace(part.rows[1], ended=None, verdicts=(), fault=HOSTILE)
     table = build_table([run(replace(part, rows=(part.rows[0], late)), name=HOSTILE, model=HOSTILE)])
     shown = terminal(table, width=400)
     assert "[bold red]x[/]" in shown, "markup is text"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.report.builders import FAULT, attempt, benchmark, run
+from tests.report.builders import FAULT, attempt, benchmark, changed, run
 from toleap.report.rows import pass_ks
 from toleap.report.tables import build_table, is_complete
 from toleap.report.values import Counts, Note, Row, Table
@@ -142,7 +142,7 @@ def test_many_reasons_are_counted_together() -> None:
 
 def test_a_machines_time_limit_is_marked() -> None:
     part = benchmark("10")
-    late = replace(part.rows[0], ending=Ending.TIME_LIMIT)
+    late = changed(part.rows[0], ending=Ending.TIME_LIMIT)
     table = build_table([run(replace(part, rows=(late, part.rows[1])))])
     assert "time limit" in only(table).flags
     assert [n.count for n in notes(table, "time_limit")] == [1]

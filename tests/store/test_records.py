@@ -97,7 +97,7 @@ def test_a_whole_stream_says_how_every_attempt_stands() -> None:
     rows = {(row.key.task, row.key.attempt): row for row in result_of(state, "r").benchmarks[0].rows}
     assert rows["t3", 1].quarantined and rows["t3", 1].fault == "down"
     assert (rows["t1", 1].faults, rows["t0", 0].faults) == (1, 0)
-    assert rows["t0", 0].conduct == Conduct((2,), (1,))
+    assert rows["t0", 0].ended.conduct == Conduct((2,), (1,))
 
 
 @settings(max_examples=300, deadline=None)

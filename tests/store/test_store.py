@@ -61,7 +61,8 @@ async def test_everything_comes_back_and_gold_answers_stay_out(tmp_path):
         assert store.trajectory_so_far(key) == (OPENING, (TURN,))
         await end(store, trajectory(key), CORRECT)
         row = store.result().benchmarks[0].rows[0]
-    assert (row.ending, row.verdict.status, row.tool_calls, row.bad_calls) == (Ending.ANSWERED, "correct", 2, 1)
+    ended = row.ended
+    assert (ended.ending, row.verdict.status, ended.tool_calls, ended.bad_calls) == (Ending.ANSWERED, "correct", 2, 1)
     result = read_run(tmp_path / "run")
     assert result.settings == {"a": 1}
     assert len(result.benchmarks[0].rows) == 6

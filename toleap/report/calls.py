@@ -38,8 +38,6 @@ class Calls:
     """The calls of a row's ended attempts."""
 
     attempts: int
-    unrecorded: int
-    """Ended attempts that are in no figure here: they ended before calls were recorded."""
     calls: int
     different: float | None
     """All different calls of all attempts among all calls of all attempts; None without any call."""
@@ -91,9 +89,8 @@ def longest_run(conduct: Conduct) -> int:
 
 def calls_of(attempts: Iterable[AttemptRow]) -> Calls | None:
     """The figures of the attempts that ended; None where none has."""
-    ended = [attempt for attempt in attempts if attempt.ending is not None]
-    recorded = [(attempt, attempt.conduct) for attempt in ended if attempt.conduct is not None]
-    conducts = [conduct for _, conduct in recorded]
+    ended = [attempt.ended for attempt in attempts if attempt.ended is not None]
+    conducts = [attempt.conduct for attempt in ended]
     if not ended:
         return None
     calls, new = sum(sum(x.calls) for x in conducts), sum(sum(x.new) for x in conducts)
@@ -101,8 +98,7 @@ def calls_of(attempts: Iterable[AttemptRow]) -> Calls | None:
     unreadable = sum(x.malformed + x.cut + x.hidden + x.lost + x.silent for x in conducts)
     unknown = sum(x.unknown for x in conducts)
     return Calls(
-        attempts=len(recorded),
-        unrecorded=len(ended) - len(recorded),
+        attempts=len(ended),
         calls=calls,
         different=new / calls if calls else None,
         longest_median=statistics.median(runs) if runs else None,
@@ -115,13 +111,13 @@ def calls_of(attempts: Iterable[AttemptRow]) -> Calls | None:
         unknown=unknown,
         lost=sum(x.lost for x in conducts),
         silent=sum(x.silent for x in conducts),
-        misfit=sum(attempt.bad_calls for attempt, _ in recorded) - unreadable - unknown,
+        misfit=sum(attempt.bad_calls for attempt in ended) - unreadable - unknown,
     )
 
 
 def helpers_of(attempts: Iterable[AttemptRow]) -> Helpers | None:
     """What auxiliary models did in the attempts that ended; None where none was asked."""
-    conducts = [attempt.conduct for attempt in attempts if attempt.conduct is not None]
+    conducts = [attempt.ended.conduct for attempt in attempts if attempt.ended is not None]
     helped = [conduct for conduct in conducts if conduct.summaries + conduct.readings + conduct.failed_asks]
     if not helped:
         return None

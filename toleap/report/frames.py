@@ -53,13 +53,14 @@ def attempts(run: RunResult, stored: Iterable[StoredAttempt]) -> Iterator[dict[s
             yield {
                 **_named(row.key),
                 "ending": row.ending and row.ending.value,
-                "forced": row.forced if row.ending else None,
+                "forced": row.ended and row.ended.forced,
                 "answer": answers.get(row.key),
                 "verdict": status,
                 "correct": None if status in (None, "unscored") else status == "correct",
                 "reason": row.verdict and row.verdict.reason,
-                **{name: getattr(row, name) if row.ending else None for name in _FIGURES},
-                **{name: getattr(row, name) for name in ("faults", "restarts", "quarantined", "fault")},
+                **{name: row.ended and getattr(row.ended, name) for name in _FIGURES},
+                "restarts": row.ended.restarts if row.ended else 0,
+                **{name: getattr(row, name) for name in ("faults", "quarantined", "fault")},
             }
 
 

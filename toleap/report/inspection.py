@@ -12,6 +12,10 @@ from toleap.report.rows import outcome
 from toleap.store.reading import StoredAttempt
 from toleap.types import AttemptRow, BenchmarkResult, Key, RunResult, Verdict
 
+_FIGURES = (
+    "ending", "forced", "turns", "tool_calls", "bad_calls",
+    "prompt_tokens", "completion_tokens", "seconds", "restarts",
+)  # fmt: skip
 Standing = Literal["correct", "wrong", "unscored", "owed", "quarantined"]
 
 
@@ -40,7 +44,7 @@ def inspected(part: BenchmarkResult, row: AttemptRow, stored: StoredAttempt | No
 
 def standing(row: AttemptRow) -> Standing:
     """Where an attempt stands."""
-    if row.ending is None:
+    if row.ended is None:
         return "quarantined" if row.quarantined else "owed"
     right = outcome(row)
     return "unscored" if right is None else "correct" if right else "wrong"
@@ -63,8 +67,8 @@ def changed_settings(run: RunResult) -> dict[str, Any]:
 def environment(part: BenchmarkResult) -> dict[str, list[str]]:
     """Component → the versions of it that a benchmark's attempts were played with."""
     components: dict[str, set[str]] = {}
-    for row in part.rows:
-        for name, version in (*row.surroundings.items(), *(("toleap", version) for version in row.versions)):
+    for ended in (row.ended for row in part.rows if row.ended is not None):
+        for name, version in (*ended.surroundings.items(), *(("toleap", version) for version in ended.versions)):
             components.setdefault(name, set()).add(version)
     return {name: sorted(versions) for name, versions in sorted(components.items())}
 
@@ -132,16 +136,9 @@ def _stands(row: AttemptRow) -> dict[str, Any]:
     return {
         "attempt": row.key.attempt,
         "standing": standing(row),
-        "ending": row.ending,
-        "forced": row.forced,
-        "turns": row.turns,
-        "tool_calls": row.tool_calls,
-        "bad_calls": row.bad_calls,
-        "completion_tokens": row.completion_tokens,
-        "seconds": row.seconds,
+        **{name: row.ended and getattr(row.ended, name) for name in _FIGURES},
         "faults": row.faults,
         "fault": row.fault,
-        "restarts": row.restarts,
     }
 
 

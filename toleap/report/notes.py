@@ -24,8 +24,8 @@ RETRY = "remove the cause and add --retry-quarantined to the same command, or co
 def notes_of(run: RunResult, part: BenchmarkResult, missing: Missing) -> list[Note]:
     """The notes on one run's row, the most frequent reason first."""
     rows = part.rows
-    owed = [attempt for attempt in rows if attempt.ending is None]
-    unscored = [attempt for attempt in rows if attempt.ending is not None and outcome(attempt) is None]
+    owed = [attempt for attempt in rows if attempt.ended is None]
+    unscored = [attempt for attempt in rows if attempt.ended is not None and outcome(attempt) is None]
     late = sum(attempt.ending is Ending.TIME_LIMIT for attempt in rows)
     groups: list[tuple[NoteKind, Counter[str], str]] = [
         ("unscored", _reasons("not scored yet" for a in unscored if a.verdict is None), RUN_AGAIN),
@@ -74,7 +74,7 @@ def conduct_notes(row: Row) -> Iterable[Note]:
 
 def _beside(run: RunResult, part: BenchmarkResult, place: int) -> Iterable[Note]:
     """Who gave the verdicts beside the headline's, and why some ended attempts have none."""
-    ended = [attempt for attempt in part.rows if attempt.ending is not None]
+    ended = [attempt for attempt in part.rows if attempt.ended is not None]
     judged = sum(outcome(attempt, place) is not None for attempt in ended)
     text = f"second verdicts by {part.scorers[place].label}; the headline is the rule's"
     yield Note("beside", part.name, run=run.name, text=text, count=judged)
@@ -89,7 +89,7 @@ def _beside(run: RunResult, part: BenchmarkResult, place: int) -> Iterable[Note]
 
 def _signs(run: RunResult, part: BenchmarkResult) -> Iterable[Note]:
     """What attempts show of a server that loses calls or answers: it makes wrong what may have been right."""
-    conducts = [attempt.conduct for attempt in part.rows if attempt.conduct is not None]
+    conducts = [attempt.ended.conduct for attempt in part.rows if attempt.ended is not None]
     counted = Counter(Sign(CallForm.MALFORMED, family) for conduct in conducts for family in conduct.families)
     counted[Sign(CallForm.LOST)] = sum(conduct.lost > 0 for conduct in conducts)
     counted[Sign(CallForm.SILENT)] = sum(conduct.swallowed for conduct in conducts)

@@ -67,7 +67,7 @@ def outcome(attempt: AttemptRow, scorer: int = 0) -> bool | None:
     ``scorer`` is a place among the benchmark's scorers, the headline's being 0.
     """
     verdict = attempt.verdicts[scorer] if scorer < len(attempt.verdicts) else None
-    if attempt.ending is None or verdict is None or verdict.status == "unscored":
+    if attempt.ended is None or verdict is None or verdict.status == "unscored":
         return None
     return verdict.status == "correct"
 
@@ -78,8 +78,8 @@ def counts(attempts: Iterable[AttemptRow]) -> Counts:
     for attempt in attempts:
         planned += 1
         scored += outcome(attempt) is not None
-        owed += attempt.ending is None
-        quarantined += attempt.ending is None and attempt.quarantined
+        owed += attempt.ended is None
+        quarantined += attempt.ended is None and attempt.quarantined
     return Counts(planned, scored, unscored=planned - scored - owed, owed=owed, quarantined=quarantined)
 
 
@@ -146,7 +146,7 @@ def _row(
         calls=calls_of(attempts),
         helpers=helpers_of(attempts),
         retried=_retried(attempts, missing),
-        restarts=sum(attempt.restarts for attempt in attempts),
+        restarts=sum(attempt.ended.restarts for attempt in attempts if attempt.ended is not None),
     )
 
 
@@ -173,7 +173,7 @@ def _headline(seen: Matrix, by: ScoredBy, missing: Missing) -> Headline:
 
 
 def _retried(attempts: Sequence[AttemptRow], missing: Missing) -> Retried | None:
-    retried = sum(attempt.ending is not None and attempt.faults > 0 for attempt in attempts)
+    retried = sum(attempt.ended is not None and attempt.faults > 0 for attempt in attempts)
     if not retried:
         return None
     estimate = average(_shown(matrix(attempt for attempt in attempts if not attempt.faults), missing))
@@ -181,8 +181,8 @@ def _retried(attempts: Sequence[AttemptRow], missing: Missing) -> Retried | None
 
 
 def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:
-    ended = [attempt for attempt in attempts if attempt.ending is not None]
-    endings = Counter(attempt.ending.value for attempt in ended if attempt.ending is not None)
+    ended = [attempt.ended for attempt in attempts if attempt.ended is not None]
+    endings = Counter(attempt.ending.value for attempt in ended)
     calls = sum(attempt.tool_calls for attempt in ended)
     bad = sum(attempt.bad_calls for attempt in ended)
     return Behaviour(
@@ -197,9 +197,10 @@ def _behaviour(attempts: Iterable[AttemptRow]) -> Behaviour:
 
 def _provenance(part: BenchmarkResult, attempts: Sequence[AttemptRow]) -> Provenance:
     scorers = {a.verdict.scorer for a in attempts if a.verdict is not None and outcome(a) is not None}
-    versions = {version for attempt in attempts for version in attempt.versions}
+    ended = [attempt.ended for attempt in attempts if attempt.ended is not None]
+    versions = {version for attempt in ended for version in attempt.versions}
     parts: dict[str, set[str]] = {}
-    for attempt in attempts:
+    for attempt in ended:
         for name, version in attempt.surroundings.items():
             parts.setdefault(name, set()).add(version)
     surroundings = tuple((name, tuple(sorted(seen))) for name, seen in sorted(parts.items()))

@@ -73,9 +73,9 @@ def _signs(part: BenchmarkResult) -> RenderableType:
     for task, attempts in tasks_of(part).items():
         stands = [standing(row) for row in attempts]
         scored = stands.count("correct") + stands.count("wrong")
-        ended = [row for row in attempts if row.ending is not None]
+        ended = [row.ended for row in attempts if row.ended is not None]
         turns = number(sum(row.turns for row in ended) / len(ended) if ended else None)
-        endings = Counter(row.ending.value for row in ended if row.ending is not None)
+        endings = Counter(row.ending.value for row in ended)
         listed = ", ".join(f"{name} {count}" for name, count in endings.most_common()) or DASH
         signs = "".join(_SIGNS[stand] for stand in stands)
         rows.append(Line(task, (signs, f"{stands.count('correct')} of {scored}", turns, listed)))
@@ -85,8 +85,8 @@ def _signs(part: BenchmarkResult) -> RenderableType:
 def _cells(one: Inspected) -> Iterable[str]:
     row = one.row
     yield _ending(row)
-    yield str(row.turns if row.ending else len(one.stored.turns))
-    yield str(row.tool_calls if row.ending else len(one.stored.calls))
+    yield str(row.ended.turns if row.ended else len(one.stored.turns))
+    yield str(row.ended.tool_calls if row.ended else len(one.stored.calls))
     yield DASH if one.stored.answer is None else one.stored.answer
     yield standing(row)
     yield one.gold.reason(row.verdict) or row.fault or DASH
@@ -164,9 +164,9 @@ def _gold(one: Inspected) -> Text:
 
 
 def _ending(row: AttemptRow) -> str:
-    if row.ending is None:
+    if row.ended is None:
         return "not ended"
-    return f"{row.ending.value}, forced" if row.forced else row.ending.value
+    return f"{row.ended.ending.value}, forced" if row.ended.forced else row.ended.ending.value
 
 
 def _pairs(first: str, values: dict[str, str]) -> Section:

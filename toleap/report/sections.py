@@ -193,9 +193,7 @@ _BEHAVIOUR: Mapping[str, Callable[[Row], str]] = {
     "endings": cells.endings,
 }
 _CALLS: Mapping[str, Callable[[Calls], str]] = {
-    "attempts": lambda calls: (
-        f"{calls.attempts} of {calls.attempts + calls.unrecorded}" if calls.unrecorded else str(calls.attempts)
-    ),
+    "attempts": lambda calls: str(calls.attempts),
     "calls": lambda calls: f"{calls.calls:,}",
     "different %": lambda calls: percent(calls.different),
     "longest run": lambda calls: number(calls.longest_median),

@@ -21,7 +21,7 @@ import orjson
 import zstandard
 
 from toleap.errors import TornRecord
-from toleap.types import Conduct, Ending, Key, Message, Role, ScoredBy, Turn, Usage, Varied, Verdict
+from toleap.types import Ended, Key, Message, Role, ScoredBy, Turn, Usage, Varied, Verdict
 
 FORMAT = 2
 """The version of all that follows; it stands in the file, and a file of another version is refused."""
@@ -144,29 +144,6 @@ class Forgiven:
     """Faults that count no longer: the attempt has all its tries again."""
 
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How an attempt ended, and every figure of it that a table needs. ``origin`` is what it was played under."""
-
-    origin: str
-    digest: str
-    """Of what there is to score: verdicts name it, so that none counts for another answer."""
-    ending: Ending
-    forced: bool
-    turns: int
-    tool_calls: int
-    bad_calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    restarts: int
-    versions: tuple[str, ...]
-    """The versions of toleap that began and ended it."""
-    conduct: Conduct
-    ended: str
-    surroundings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from toleap.errors import TornRecord
 from toleap.store.database import Row
 from toleap.store.records import (
     Benchmark,
-    Ended,
     Fault,
     Forgiven,
     Given,
@@ -25,7 +24,7 @@ from toleap.store.records import (
     Run,
     body_of,
 )
-from toleap.types import AttemptRow, BenchmarkResult, Key, RunResult, Verdict
+from toleap.types import AttemptRow, BenchmarkResult, Ended, Key, RunResult, Verdict
 
 FOLDED = (Kind.RUN, Kind.BENCHMARK, Kind.PLANNED, Kind.ENDED, Kind.VERDICT, Kind.FAULT, Kind.FORGIVEN)
 """The kinds that say how a run stands. Opening messages and turns are read for one attempt at a time."""
@@ -238,22 +237,8 @@ def _row(state: RunState, key: Key, ended: Ended | None, part: Benchmark) -> Att
     failed = max(faults.count, bool(faults.reason or key in state.failures))
     if ended is None:
         return AttemptRow(key, quarantined=faults.quarantined, fault=faults.reason or None, faults=failed)
-    return AttemptRow(
-        key=key,
-        ending=ended.ending,
-        forced=ended.forced,
-        verdicts=tuple(state.verdict(key, ended, by.fingerprint) for by in part.scorers),
-        turns=ended.turns,
-        tool_calls=ended.tool_calls,
-        bad_calls=ended.bad_calls,
-        completion_tokens=ended.completion_tokens,
-        seconds=ended.seconds,
-        faults=failed,
-        restarts=ended.restarts,
-        versions=ended.versions,
-        conduct=ended.conduct,
-        surroundings=ended.surroundings,
-    )
+    verdicts = tuple(state.verdict(key, ended, by.fingerprint) for by in part.scorers)
+    return AttemptRow(key, ended, verdicts, faults=failed)
 
 
 def verdicts_of(state: RunState, benchmark: str) -> Mapping[str, dict[Key, Verdict]]:
