@@ -19,7 +19,7 @@ from rich.console import Console
 from world import NAME
 
 from toleap.benchmark import Benchmark, load_benchmark
-from toleap.report.render import print_table
+from toleap.report.render import to_rich
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.verdict_queue import VerdictQueue
 from toleap.scoring.scorers import RuleScorer, scorer_for
@@ -50,7 +50,7 @@ def main() -> None:
         asyncio.run(rescore(store, benchmark, dataclasses.replace(scorer, fingerprint=f"again-{time.time_ns()}")))
         scored = time.perf_counter()
         table = build_table([store.result()])
-        print_table(table, Console(file=io.StringIO(), width=100))
+        Console(file=io.StringIO(), width=100).print(to_rich(table))
     if not is_complete(table):
         raise SystemExit("some attempts have no verdict of the new scorer")
     rows = [row for row in table.rows if row.subject.group is None]

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tests.report.builders import benchmark, run
 from toleap.report.published import Published
-from toleap.report.render import print_table, to_json, to_markdown
+from toleap.report.render import to_json, to_markdown, to_rich
 from toleap.report.tables import build_table
 from toleap.report.values import Row, Table
 from toleap.scoring.judge.record import Record
@@ -25,7 +25,7 @@ STATUS: dict[str, VerdictStatus] = {"1": "correct", "0": "wrong", "u": "unscored
 
 def terminal(table: Table, published: list[Published] | None = None) -> str:
     console = Console(width=100, file=io.StringIO(), force_terminal=False, color_system=None)
-    print_table(table, console, published or [])
+    console.print(to_rich(table, published or []))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -17,7 +17,7 @@ from tests.report.builders import benchmark, run
 from toleap.report import cells
 from toleap.report.export import export
 from toleap.report.published import Published
-from toleap.report.render import print_table, to_json, to_markdown
+from toleap.report.render import to_json, to_markdown, to_rich
 from toleap.report.tables import build_table
 from toleap.report.values import Table
 
@@ -26,7 +26,7 @@ HOSTILE = "[bold red]x[/] | `a` <b>y</b> \x1b[31m\x07\u202egnp\n# t \ud800 **z**
 
 def terminal(table: Table, width: int = 100, published: list[Published] | None = None) -> str:
     console = Console(width=width, file=io.StringIO(), force_terminal=False, color_system=None)
-    print_table(table, console, published or [])
+    console.print(to_rich(table, published or []))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

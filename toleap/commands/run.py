@@ -26,11 +26,11 @@ from toleap.commands.command import (
     sets,
     trust,
 )
+from toleap.commands.output import print_table
 from toleap.commands.terminal import Terminal
 from toleap.commands.varying import Variant, check_different, variants
 from toleap.layers import parse_set
 from toleap.report.export import export
-from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.interrupts import catching
 from toleap.runs.plan import Plan, Request, make_plan, with_model

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from toleap.commands.command import argument, as_json, given, judge_model, judge_url, option, results, sets, trust
-from toleap.commands.output import log, print_json
+from toleap.commands.output import log, print_json, print_table
 from toleap.commands.stored import run_folder
 from toleap.errors import UsageError
 from toleap.layers import build_judge, parse_set
 from toleap.report.export import export
-from toleap.report.render import print_table
 from toleap.report.tables import build_table, is_complete
 from toleap.runs.rescoring import Rescored, rescore
 from toleap.scoring.agreement import agreement

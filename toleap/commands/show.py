@@ -12,7 +12,7 @@ import click
 from rich.console import Console, RenderableType
 
 from toleap.commands.command import argument, as_json, option, results, trust
-from toleap.commands.output import print_json
+from toleap.commands.output import print_json, print_screen
 from toleap.commands.stored import run_folder
 from toleap.errors import UsageError
 from toleap.report.gold import GoldBook
@@ -28,8 +28,6 @@ from toleap.report.inspection import (
 from toleap.report.screens import attempt_screen, run_screen, task_screen
 from toleap.store.reading import read_attempts, read_run
 from toleap.types import AttemptRow, BenchmarkResult, RunResult
-
-_PIPE_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,7 @@ def _page(screen: RenderableType) -> None:
     """Print it; on a terminal through the user's pager, which ends by itself where one page is enough."""
     console = Console()
     if not console.is_terminal:
-        Console(width=_PIPE_WIDTH).print(screen)
+        print_screen(screen, 120)
         return
     os.environ.setdefault("LESS", "-FRX")
     with console.capture() as captured:

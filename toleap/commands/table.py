@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toleap.commands.command import Missing, argument, as_json, missing, option, results
-from toleap.commands.output import print_json
+from toleap.commands.output import print_json, print_table
 from toleap.commands.stored import run_folders
 from toleap.report.published import Published, published_for
-from toleap.report.render import print_table, to_markdown
+from toleap.report.render import to_markdown
 from toleap.report.tables import build_table, is_complete
 from toleap.report.values import Table
 from toleap.store.reading import read_run
@@ -49,7 +49,7 @@ class ShowTable:
         elif self.markdown:
             sys.stdout.write(to_markdown(table, published, calls=self.calls))
         else:
-            print_table(table, published=published, calls=self.calls)
+            print_table(table, published, calls=self.calls)
         return 0 if is_complete(table) else 1
 
     def _published(self, table: Table) -> list[Published]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -16,22 +16,10 @@ from toleap.report.published import Published
 from toleap.report.sections import Line, Section, describe
 from toleap.report.values import Table
 
-_PIPE_WIDTH = 100
 _LONG = 600
 """Characters of a note or a remark that are shown."""
 _LONGEST = 2_000
 """The same of a cell's line."""
-
-
-def print_table(
-    table: Table, console: Console | None = None, published: Sequence[Published] = (), *, calls: bool = False
-) -> None:
-    """Print a table; where the output is no terminal, 100 columns wide. ``calls`` adds what ``describe`` says."""
-    if console is None:
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=_PIPE_WIDTH)
-    console.print(to_rich(table, published, calls=calls))
 
 
 def to_rich(table: Table, published: Sequence[Published] = (), *, calls: bool = False) -> RenderableType:
