@@ -41,6 +41,10 @@ class Faults:
     reason: str
 
 
+_NO_FAULTS = Faults(0, quarantined=False, reason="")
+_NEVER: Mapping[int, Ended] = {}
+
+
 @dataclass(slots=True)
 class RunState:
     """How a run stands after some of its records; see ``fold``. The numbers are those of records."""
@@ -93,10 +97,10 @@ class RunState:
 
     def ended(self, key: Key, origin: str) -> Ended | None:
         """How an attempt ended; None while it is owed. Of several endings the first counts."""
-        numbered = self.endings.get(key)
-        if not numbered:
-            return None
-        return next((numbered[n] for n in sorted(numbered) if numbered[n].origin == origin), None)
+        for _, ended in sorted(self.endings.get(key, _NEVER).items()):
+            if ended.origin == origin:
+                return ended
+        return None
 
     def verdict(self, key: Key, ended: Ended, scorer: str) -> Verdict | None:
         """A scorer's newest verdict on an ended attempt."""
@@ -105,9 +109,9 @@ class RunState:
 
     def faults(self, key: Key) -> Faults:
         """The failures of ours on an attempt. What is forgiven does not count, but sets aside until it is played."""
-        named = self.failures.get(key, {})
+        named = self.failures.get(key)
         if not named:
-            return Faults(0, quarantined=False, reason="")
+            return _NO_FAULTS
         _, newest = max(named.values(), key=lambda numbered: numbered[0])
         return Faults(len(named.keys() - self.forgiven.get(key, set())), newest.quarantine, newest.reason)
 
