@@ -76,10 +76,10 @@ def test_a_run_with_measures_and_a_second_verdict(both: Program, tmp_path: Path)
         "f1": 1.0,
     }
     assert {item["verdicts"] for item in measures.values()} == {4}
-    table = both.here("table", "r", "--markdown", "--published").out
+    table = both.here("table", "r", "--format", "md", "--published").out
     assert "| RMS calibration error, official | – | 4: it needs 100 verdicts with a confidence |" in table
     assert "| 0.0 ± 0.0 | 100.0 ± 0.0 4 scored |" in table
-    assert table == both.here("table", "r", "--markdown").out, "nothing was published for these"
+    assert table == both.here("table", "r", "--format", "md").out, "nothing was published for these"
 
 
 VERDICTS = "SELECT task, attempt, seal FROM record WHERE kind = 'verdict'"
@@ -119,7 +119,7 @@ def test_a_judge_that_repeats_the_gold_answer_does_not_bring_it_into_tables(both
     shown = [
         done.out,
         done.err,
-        both.here("table", "r", "--markdown").out,
+        both.here("table", "r", "--format", "md").out,
         both.here("score", "r", "--agreement").out,
     ]
     shown += [(both.folder / "results" / "r" / name).read_text() for name in ("table.md", "table.json", "run.toml")]

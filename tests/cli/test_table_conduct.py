@@ -96,7 +96,7 @@ def test_repeats_and_forms_are_in_the_table_when_asked_for(mine: Program) -> Non
     assert (behaviour["tool_calls"], behaviour["bad_call_rate"]) == (7, 3 / 7)
     shown, plain = mine.here("table", "r", "--calls").out, mine.here("table", "r").out
     assert "calls by turn of" in shown and "calls of" not in plain
-    markdown = mine.here("table", "r", "--calls", "--markdown").out
+    markdown = mine.here("table", "r", "--calls", "--format", "md").out
     assert "| **scripted:turns:model.json** | 1-10 | 2 | 10 | 80.0 | 80.0 |" in markdown
     assert "| mended | malformed | in thoughts | unknown |" in markdown, "only the forms that some call had"
 

@@ -54,7 +54,7 @@ def test_one_of_eight_attempts_missing_leaves_pass_at_8_undefined_and_avg_at_8_i
         done = program.here(
             *COMMAND, "--k", "8", *TRIES, "--set", "sampling.max_tokens=500", "--base-url", server.url
         )
-        plain = program.here("table", "--markdown")
+        plain = program.here("table", "--format", "md")
     row = row_of(done.json, "mine")
     assert done.code == 1 and (row["counts"]["scored"], row["counts"]["owed"]) == (15, 1), done.said
     rates = {rate["k"]: rate["value"] for rate in row["pass_at"]}

@@ -6,9 +6,12 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import click
+
 from toleap.commands.command import Missing, argument, as_json, missing, option, results
 from toleap.commands.output import print_json, print_table
 from toleap.commands.stored import run_folders
+from toleap.report.formats import to_csv, to_html, to_latex
 from toleap.report.published import Published, published_for
 from toleap.report.render import to_markdown
 from toleap.report.tables import build_table, is_complete
@@ -25,6 +28,7 @@ class ShowTable:
       toleap table
       toleap table smollm2-135m-1a2b3c4d --json
       toleap table smollm2-135m-1a2b3c4d --calls
+      toleap table --format latex > table.tex
     """
 
     runs: tuple[str, ...] = argument(nargs=-1)
@@ -33,7 +37,11 @@ class ShowTable:
     calls: bool = option(
         "--calls", is_flag=True, help="Also show how often calls were repeated, and how they were written."
     )
-    markdown: bool = option("--markdown", is_flag=True, help="Print Markdown.")
+    format: str | None = option(
+        "--format",
+        type=click.Choice(["md", "latex", "html", "csv"]),
+        help="Print Markdown, LaTeX (with booktabs), a page, or rows for a spreadsheet.",
+    )
     results: Path = results()
     as_json: bool = as_json()
 
@@ -46,8 +54,11 @@ class ShowTable:
         if self.as_json:
             rows = {"published": [asdict(row) for row in published]} if published else {}
             print_json({**table.to_dict(), **rows})
-        elif self.markdown:
-            sys.stdout.write(to_markdown(table, published, calls=self.calls))
+        elif self.format == "csv":
+            sys.stdout.write(to_csv(table))
+        elif self.format is not None:
+            printers = {"md": to_markdown, "latex": to_latex, "html": to_html}
+            sys.stdout.write(printers[self.format](table, published, calls=self.calls))
         else:
             print_table(table, published, calls=self.calls)
         return 0 if is_complete(table) else 1
