@@ -347,3 +347,19 @@ async def test_what_was_reported_durable_survives_a_sigkill(tmp_path):
         for task, turn in durable.items():
             _, turns = store.trajectory_so_far(Key("b", f"t{task}", 0))
             assert len(turns) > turn
+
+
+async def test_a_verdict_that_says_the_same_at_every_start_is_stored_once(tmp_path):
+    key, waiting = Key("b", "t0", 0), Verdict("unscored", "no judge", "judge-0")
+    for verdict in (waiting, waiting, waiting, CORRECT, CORRECT):
+        with Store(tmp_path) as store:
+            await plan(store, TASKS, 1)
+            if store.owed(["b"]) and key in [owed.key for owed in store.owed(["b"])]:
+                await end(store, trajectory(key), verdict)
+                continue
+            missing = store.without_verdict("b", verdict.scorer)
+            for item in missing:
+                await store.put_verdict(item, verdict)
+    with sqlite3.connect(tmp_path / "run.db") as database:
+        ((count,),) = database.execute("SELECT count(*) FROM record WHERE kind = 'verdict'").fetchall()
+    assert count == 2

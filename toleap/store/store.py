@@ -246,7 +246,8 @@ class Store:
 
     async def put_verdict(self, on: Unjudged, verdict: Verdict) -> None:
         """Store a verdict; a scorer's earlier one on the same answer counts no longer. The same one is kept once."""
-        earlier = self.state.verdicts.get((on.key, on.digest, verdict.scorer))
+        # What an earlier start has stored was read when this one looked for what is missing.
+        earlier = self._state.verdicts.get((on.key, on.digest, verdict.scorer))
         if earlier is not None and earlier[1] == verdict:
             return
         await self._append((on.key, records.Given(on.digest, verdict, records.now())))
